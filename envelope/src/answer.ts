@@ -1,0 +1,24 @@
+import { type AnswerAad, checkAnswerAad, encodeAnswerAad } from "./aad.ts";
+import { openGcm, sealGcm } from "./aes-gcm.ts";
+import { encodeBase64url } from "./base64url.ts";
+import { type Bytes, messageBytes } from "./bytes.ts";
+import { type FrontAnswer, parseAnswer } from "./envelope.ts";
+
+/** Seals an answer under its request's key, bound to that request. */
+export async function sealAnswer(
+  key: CryptoKey,
+  about: AnswerAad,
+  plaintext: Uint8Array | string,
+): Promise<FrontAnswer> {
+  const aad = encodeAnswerAad(about);
+  const { iv, ct } = await sealGcm(key, messageBytes(plaintext), aad);
+  return { enc: "A256GCM", iv: encodeBase64url(iv), ct: encodeBase64url(ct), aad: encodeBase64url(aad) };
+}
+
+/** The plaintext of an answer to exactly that request; throws `envelope_invalid` otherwise. */
+export async function openAnswer(key: CryptoKey, about: AnswerAad, answer: unknown): Promise<Bytes> {
+  const { sealed, aad } = parseAnswer(answer);
+  const plaintext = await openGcm(key, sealed, aad);
+  checkAnswerAad(aad, about);
+  return plaintext;
+}

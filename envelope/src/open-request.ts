@@ -1,0 +1,61 @@
+import { readRequestAad } from "./aad.ts";
+import { importContentKey, openGcm } from "./aes-gcm.ts";
+import { sealAnswer } from "./answer.ts";
+import { type FrontAnswer, parseEnvelope } from "./envelope.ts";
+import { EnvelopeError } from "./errors.ts";
+import type { Opener } from "./front-key.ts";
+import { replayIdOf } from "./replay-id.ts";
+
+export type OpenOptions = {
+  /** The call that the envelope arrived at: its RPC path or its route path, as called. */
+  binding: string;
+  /** Unix seconds. */
+  now: number;
+  /** Whether an envelope without additional data is refused. It is bound to no call and can be replayed. */
+  aadRequired: boolean;
+  /** How far the sender's clock may be from `now`, either way, in seconds. Default: 60. */
+  maxSkewS?: number;
+};
+
+export type OpenedRequest = {
+  plaintext: Uint8Array;
+  /**
+   * To be accepted once, by all replicas together; remember it until `issuedAt + maxSkewS`. Absent when the envelope had no
+   * additional data.
+   */
+  replayId: string | undefined;
+  /** Unix seconds, by the sender's clock. */
+  issuedAt: number | undefined;
+  /** Seals an answer that only the sender of this request can open, and only as the answer to it. */
+  sealAnswer(plaintext: Uint8Array | string): Promise<FrontAnswer>;
+};
+
+/**
+ * Opens a request. Rejects with `envelope_invalid` whatever is wrong with it, `envelope_unknown_key` when a well-formed one
+ * names a key that `findOpener` does not know, and `envelope_expired` when an authentic one is too old or from the future.
+ * It does not remember `replayId`: that is the caller's.
+ */
+export async function openRequest(
+  findOpener: (kid: string) => Opener | undefined,
+  envelope: unknown,
+  { binding, now, aadRequired, maxSkewS = 60 }: OpenOptions,
+): Promise<OpenedRequest> {
+  const { kid, alg, carrier, sealed, aad } = parseEnvelope(envelope);
+  if (aad === undefined && aadRequired) throw new EnvelopeError("envelope_invalid");
+  const opener = findOpener(kid);
+  if (opener === undefined) throw new EnvelopeError("envelope_unknown_key");
+  if (opener.alg !== alg) throw new EnvelopeError("envelope_invalid");
+
+  const contentKey = await opener.recoverContentKey(carrier);
+  const key = await importContentKey(contentKey);
+  const plaintext = await openGcm(key, sealed, aad ?? new Uint8Array());
+  const issued = aad && readRequestAad(aad, binding);
+  if (issued && Math.abs(now - issued.ts) > maxSkewS) throw new EnvelopeError("envelope_expired");
+
+  return {
+    plaintext,
+    replayId: issued && (await replayIdOf(contentKey, issued.jtiBytes)),
+    issuedAt: issued?.ts,
+    sealAnswer: (answer) => sealAnswer(key, { binding, re: issued?.jti }, answer),
+  };
+}

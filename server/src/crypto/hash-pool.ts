@@ -1,0 +1,109 @@
+import { Worker } from "node:worker_threads";
+import { AuthError } from "../domain/errors.ts";
+
+/** What a worker computes; `secret` is the optional pepper's key material already mixed into `password`. */
+export type HashTask =
+  | { kind: "hash"; password: Uint8Array; memoryKib: number; passes: number }
+  | { kind: "verify"; hash: string; password: Uint8Array }
+  | { kind: "verify-bcrypt"; hash: string; password: string };
+
+export type HashPool = AsyncDisposable & {
+  /** @throws AuthError `overloaded` at once when the queue is full. An aborted task leaves the queue. */
+  run(task: HashTask, signal?: AbortSignal): Promise<string | boolean>;
+  stats(): { running: number; queued: number };
+};
+
+type Job = { task: HashTask; signal: AbortSignal | undefined; resolve(result: string | boolean): void; reject(e: unknown): void };
+type Reply = { result: string | boolean } | { error: string };
+
+const RETRY_AFTER_S = 1;
+
+/**
+ * Worker threads that each compute one hash at a time, behind one bounded queue. Not libuv's pool: forty logins there made a
+ * token wait for seconds. Not a general pool: those end a worker to abort its task, and an aborted login must cost nothing.
+ */
+export function createHashPool(options: { threads: number; maxQueue: number }): HashPool {
+  const idle: Worker[] = [];
+  const jobs = new Map<Worker, Job>();
+  const queue: Job[] = [];
+  let spawned = 0;
+  let closed = false;
+
+  function spawn(): Worker {
+    const worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+    worker.unref();
+    spawned++;
+    worker.on("message", (reply: Reply) => {
+      const job = jobs.get(worker);
+      jobs.delete(worker);
+      idle.push(worker);
+      if (job !== undefined && "error" in reply) job.reject(new Error(`hash worker: ${reply.error}`));
+      else if (job !== undefined && "result" in reply) job.resolve(reply.result);
+      startNext();
+    });
+    worker.on("error", () => undefined);
+    worker.on("exit", (code) => {
+      spawned--;
+      const job = jobs.get(worker);
+      jobs.delete(worker);
+      const position = idle.indexOf(worker);
+      if (position >= 0) idle.splice(position, 1);
+      job?.reject(new Error(`a hash worker ended with code ${code}`));
+      startNext();
+    });
+    return worker;
+  }
+
+  function startNext(): void {
+    while (!closed && queue.length > 0) {
+      const worker = idle.pop() ?? (spawned < options.threads ? spawn() : undefined);
+      if (worker === undefined) return;
+      const job = queue.shift();
+      if (job === undefined) return;
+      jobs.set(worker, job);
+      worker.postMessage(job.task);
+    }
+  }
+
+  function forget(job: Job): void {
+    const position = queue.indexOf(job);
+    if (position < 0) return;
+    queue.splice(position, 1);
+    job.reject(job.signal?.reason);
+  }
+
+  return {
+    run(task, signal) {
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      if (closed || (queue.length >= options.maxQueue && idle.length === 0 && spawned >= options.threads)) {
+        return Promise.reject(new AuthError("overloaded", { retryAfterS: RETRY_AFTER_S }));
+      }
+      return new Promise((resolve, reject) => {
+        const job: Job = { task, signal, resolve, reject };
+        if (signal !== undefined) {
+          const onAbort = () => forget(job);
+          const settle = () => signal.removeEventListener("abort", onAbort);
+          signal.addEventListener("abort", onAbort, { once: true });
+          job.resolve = (result) => {
+            settle();
+            resolve(result);
+          };
+          job.reject = (error) => {
+            settle();
+            reject(error);
+          };
+        }
+        queue.push(job);
+        startNext();
+      });
+    },
+
+    stats: () => ({ running: jobs.size, queued: queue.length }),
+
+    async [Symbol.asyncDispose]() {
+      closed = true;
+      for (const job of queue.splice(0)) job.reject(new AuthError("unavailable"));
+      await Promise.all([...idle, ...jobs.keys()].map((worker) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { createHash, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { decodeBase64url } from "./base64url.ts";
+import { hasExactly } from "./jws.ts";
+import type { Curve } from "./key-algorithms.ts";
+
+type CurveShape = { members: string[]; kty: string; generate(): { publicKey: KeyObject; privateKey: KeyObject } };
+
+const CURVES: Record<Curve, CurveShape> = {
+  X25519: { members: ["kty", "crv", "x"], kty: "OKP", generate: () => generateKeyPairSync("x25519") },
+  "P-256": {
+    members: ["kty", "crv", "x", "y"],
+    kty: "EC",
+    generate: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
+  },
+};
+
+const COORDINATE_BYTES = 32;
+
+export type EphemeralAgreement = { epk: Record<string, unknown>; sharedSecret: Buffer };
+
+/** Agrees with a public key by a fresh ephemeral one (RFC 7518 section 4.6). */
+export function agreeWith(publicKey: KeyObject, crv: Curve): EphemeralAgreement {
+  const ephemeral = CURVES[crv].generate();
+  return {
+    epk: { ...ephemeral.publicKey.export({ format: "jwk" }) },
+    sharedSecret: diffieHellman({ privateKey: ephemeral.privateKey, publicKey }),
+  };
+}
+
+/**
+ * The secret shared with the sender of an ephemeral key, or undefined when the key is not a public point of exactly this
+ * curve. OpenSSL refuses points off the curve, and low-order X25519 points whose secret would be all zero.
+ */
+export function agreeFrom(privateKey: KeyObject, crv: Curve, epk: unknown): Buffer | undefined {
+  const shape = CURVES[crv];
+  if (typeof epk !== "object" || epk === null || !hasExactly(epk as Record<string, unknown>, shape.members)) return undefined;
+  const jwk = epk as Record<string, unknown>;
+  if (jwk["kty"] !== shape.kty || jwk["crv"] !== crv || !isCoordinate(jwk["x"])) return undefined;
+  if (shape.members.includes("y") && !isCoordinate(jwk["y"])) return undefined;
+  try {
+    return diffieHellman({ privateKey, publicKey: createPublicKey({ key: jwk, format: "jwk" }) });
+  } catch {
+    return undefined;
+  }
+}
+
+/** The Concat KDF of RFC 7518 section 4.6.2 for a 256-bit key: one round of SHA-256. */
+export function concatKdf(sharedSecret: Buffer, algorithm: string, parties: { apu: Buffer; apv: Buffer }): Buffer {
+  return createHash("sha256")
+    .update(uint32(1))
+    .update(sharedSecret)
+    .update(lengthPrefixed(Buffer.from(algorithm, "ascii")))
+    .update(lengthPrefixed(parties.apu))
+    .update(lengthPrefixed(parties.apv))
+    .update(uint32(256))
+    .digest();
+}
+
+function isCoordinate(value: unknown): boolean {
+  return typeof value === "string" && decodeBase64url(value)?.length === COORDINATE_BYTES;
+}
+
+function lengthPrefixed(bytes: Buffer): Buffer {
+  return Buffer.concat([uint32(bytes.length), bytes]);
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}

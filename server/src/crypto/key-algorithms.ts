@@ -1,0 +1,35 @@
+import { generateKeyPair, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+
+const generate = promisify(generateKeyPair);
+
+export type KeyUse = "sig" | "enc" | "enc_front";
+export type Curve = "P-256" | "X25519";
+export type SignatureAlgorithmName = "ES256" | "RS256" | "PS256" | "EdDSA";
+export type EncryptionAlgorithmName = "ECDH-ES+A256KW" | "RSA-OAEP-256";
+export type FrontAlgorithmName = "RSA-OAEP-256" | "ECDH-ES";
+export type KeyAlgorithm = SignatureAlgorithmName | EncryptionAlgorithmName | FrontAlgorithmName;
+
+/** A key that the configuration asks for. There is one active key a slot. */
+export type KeySlot = { use: KeyUse; alg: KeyAlgorithm; crv?: Curve; rsaBits?: 2048 | 3072 | 4096 };
+
+/** A new private key for a slot. The slow RSA search runs outside the event loop. */
+export async function generatePrivateKey(slot: KeySlot): Promise<KeyObject> {
+  return (await GENERATORS[slot.alg](slot)).privateKey;
+}
+
+type Generator = (slot: KeySlot) => Promise<{ privateKey: KeyObject }>;
+
+const rsa: Generator = (slot) => generate("rsa", { modulusLength: slot.rsaBits ?? 3072 });
+const p256: Generator = () => generate("ec", { namedCurve: "P-256" });
+const agreement: Generator = (slot) => (slot.crv === "P-256" ? p256(slot) : generate("x25519"));
+
+const GENERATORS: Record<KeyAlgorithm, Generator> = {
+  ES256: p256,
+  RS256: rsa,
+  PS256: rsa,
+  EdDSA: () => generate("ed25519"),
+  "ECDH-ES+A256KW": agreement,
+  "RSA-OAEP-256": rsa,
+  "ECDH-ES": agreement,
+};

@@ -1,0 +1,59 @@
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
+import { importOpener } from "@sello/envelope";
+import { calculateJwkThumbprint } from "jose";
+import { generatePrivateKey, type Curve, type KeySlot, type KeyUse } from "./key-algorithms.ts";
+import type { KeyState, PublicJwk, RingKey } from "./key-ring.ts";
+
+/** What stands in a key file: a private JWK (RFC 7517) with its place in the rotation. */
+export type StoredKey = JsonWebKey & {
+  kty: string;
+  kid: string;
+  use: KeyUse;
+  alg: string;
+  state: KeyState;
+  /** When it entered that state, RFC 3339. */
+  since: string;
+};
+
+const PUBLIC_MEMBERS = ["crv", "x", "y", "n", "e"] as const;
+
+/** A new key for a slot; its `kid` is the RFC 7638 thumbprint. */
+export async function createStoredKey(slot: KeySlot, state: KeyState, now: Date): Promise<StoredKey> {
+  const jwk = (await generatePrivateKey(slot)).export({ format: "jwk" });
+  const kid = await calculateJwkThumbprint(jwk as Parameters<typeof calculateJwkThumbprint>[0]);
+  return { ...jwk, kty: String(jwk.kty), kid, use: slot.use, alg: slot.alg, state, since: now.toISOString() };
+}
+
+/** Makes a stored key ready for use. @throws Error when the file does not hold such a key. */
+export async function openStoredKey(stored: StoredKey): Promise<RingKey> {
+  const { kid, use, alg, state, since, ...jwk } = stored;
+  if (!["sig", "enc", "enc_front"].includes(use) || !["next", "active", "grace"].includes(state)) {
+    throw new Error(`a key file has an unknown use or state: ${use}, ${state}`);
+  }
+  const privateKey = createPrivateKey({ key: jwk, format: "jwk" });
+  const publicJwk: PublicJwk = { kty: stored.kty, use, kid, alg };
+  for (const member of PUBLIC_MEMBERS) if (jwk[member] !== undefined) publicJwk[member] = jwk[member];
+  return {
+    kid,
+    use,
+    alg,
+    crv: alg.startsWith("ECDH") ? (stored.crv as Curve) : undefined,
+    state,
+    since: new Date(since),
+    privateKey,
+    publicKey: createPublicKey(privateKey),
+    publicJwk,
+    webKey: use === "enc" && alg === "RSA-OAEP-256" ? await webDecryptionKey(privateKey) : undefined,
+    opener: use === "enc_front" ? await importOpener({ ...jwk, kid, alg, kty: stored.kty }) : undefined,
+  };
+}
+
+/** Whether a key is of the kind that a slot asks for. The size of an RSA key takes effect with its next rotation. */
+export function fitsSlot(key: Pick<StoredKey, "use" | "alg" | "crv">, slot: KeySlot): boolean {
+  return key.use === slot.use && key.alg === slot.alg && (slot.crv === undefined || key.crv === slot.crv);
+}
+
+function webDecryptionKey(key: KeyObject): Promise<webcrypto.CryptoKey> {
+  const pkcs8 = key.export({ format: "der", type: "pkcs8" });
+  return webcrypto.subtle.importKey("pkcs8", pkcs8, { name: "RSA-OAEP", hash: "SHA-256" }, false, ["decrypt"]);
+}

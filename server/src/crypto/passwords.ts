@@ -1,0 +1,51 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { normalizePassword } from "../domain/password-policy.ts";
+import type { PasswordHasher } from "../service/ports.ts";
+import type { HashPool } from "./hash-pool.ts";
+
+export type PasswordSettings = { memoryKib: number; passes: number; pepper: string | undefined };
+
+/** Before a PHC string whose password was mixed with the pepper first. */
+const PEPPERED = "hmac-sha256";
+const BCRYPT = /^\$2[aby]\$/;
+
+/**
+ * Argon2id (RFC 9106) over the NFKC form of a password, mixed with the pepper by HMAC-SHA256 where one is configured. Hashes
+ * without the pepper still verify, and so do bcrypt hashes, over the text as it was typed; both are outdated.
+ */
+export function createPasswordHasher(pool: HashPool, settings: PasswordSettings): PasswordHasher {
+  const { memoryKib, passes } = settings;
+  const parameters = `$argon2id$v=19$m=${memoryKib},t=${passes},p=1$`;
+  const current = (settings.pepper === undefined ? "" : PEPPERED) + parameters;
+  const nobodys = current + [randomBytes(16), randomBytes(32)].map(unpaddedBase64).join("$");
+
+  const material = (password: string, peppered: boolean): Uint8Array => {
+    const normal = Buffer.from(normalizePassword(password), "utf8");
+    if (!peppered) return normal;
+    return createHmac("sha256", settings.pepper ?? "").update(normal).digest();
+  };
+
+  return {
+    async hash(password, signal) {
+      const peppered = settings.pepper !== undefined;
+      const phc = await pool.run({ kind: "hash", password: material(password, peppered), memoryKib, passes }, signal);
+      return (peppered ? PEPPERED : "") + phc;
+    },
+
+    async verify(hash = nobodys, password, signal) {
+      if (BCRYPT.test(hash)) return (await pool.run({ kind: "verify-bcrypt", hash, password }, signal)) === true;
+      const peppered = hash.startsWith(PEPPERED);
+      if (peppered && settings.pepper === undefined) {
+        throw new Error("a password was hashed with a pepper, and PASSWORD_PEPPER is not set");
+      }
+      const phc = peppered ? hash.slice(PEPPERED.length) : hash;
+      return (await pool.run({ kind: "verify", hash: phc, password: material(password, peppered) }, signal)) === true;
+    },
+
+    isOutdated: (hash) => !hash.startsWith(current),
+  };
+}
+
+function unpaddedBase64(bytes: Buffer): string {
+  return bytes.toString("base64").replace(/=+$/, "");
+}

@@ -1,0 +1,126 @@
+import { type ContextValues, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { AuthError } from "../domain/errors.ts";
+import { edgeKey } from "../rpc/edge.ts";
+import type { Ids } from "../service/ports.ts";
+import type { ClientAddress } from "./client-address.ts";
+import type { Cors } from "./cors.ts";
+import type { HttpRoute } from "./http-rules.ts";
+import { headerOf, type HttpRequest, type HttpResponse, mediaTypeOf, pathOf } from "./messages.ts";
+import type { RequestListener } from "./one-port.ts";
+import type { OperationsPage } from "./operations.ts";
+import { respondError } from "./respond.ts";
+import type { RestHandler } from "./rest.ts";
+import { serveRpc } from "./rpc-paths.ts";
+
+export type ListenerOptions = {
+  handlers: Map<string, UniversalHandler>;
+  /** By served path, then by verb. */
+  routes: Map<string, Map<string, HttpRoute>>;
+  operations: Map<string, OperationsPage>;
+  rest: RestHandler;
+  cors: Cors;
+  clientAddress: ClientAddress;
+  setSecurityHeaders(response: HttpResponse): void;
+  bodyLimitBytes: number;
+  ids: Ids;
+};
+
+/** The road of a request from the socket to its handler. What none of them answers is `not_found`, in the contract's shape. */
+export function createListener(options: ListenerOptions): RequestListener {
+  return async (request, response) => {
+    const requestId = requestIdOf(request, options.ids);
+    response.setHeader("x-request-id", requestId);
+    options.setSecurityHeaders(response);
+    options.cors.mark(request, response);
+    if (options.cors.isPreflight(request)) {
+      response.statusCode = 204;
+      response.end();
+      return;
+    }
+    try {
+      await dispatch(options, { request, response, requestId });
+    } catch (error) {
+      if (!(error instanceof AuthError) || response.headersSent) throw error;
+      respondError(request, response, error);
+    }
+  };
+}
+
+type Exchange = { request: HttpRequest; response: HttpResponse; requestId: string };
+
+async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
+  const path = pathOf(request);
+  const handler = options.handlers.get(path);
+  if (handler !== undefined) {
+    allow(response, request.method, handler.allowedMethods);
+    const contextValues = edgeValues(options, exchange, { binding: path, protocol: protocolOf(request) });
+    await serveRpc(request, response, { handler, contextValues, bodyLimitBytes: options.bodyLimitBytes });
+    return;
+  }
+  const verb = request.method === "HEAD" ? "GET" : (request.method ?? "");
+  const routes = options.routes.get(path);
+  if (routes !== undefined) {
+    allow(response, verb, [...routes.keys()]);
+    const route = routes.get(verb);
+    if (route === undefined) throw new AuthError("method_not_allowed");
+    const contextValues = edgeValues(options, exchange, { binding: route.path, protocol: "http" });
+    await options.rest(request, response, { route, contextValues });
+    return;
+  }
+  const page = options.operations.get(path);
+  if (page === undefined) throw new AuthError("not_found");
+  allow(response, verb, ["GET"]);
+  await page(response);
+}
+
+/** @throws AuthError `method_not_allowed`, with `Allow` set (RFC 9110 section 15.5.6). */
+function allow(response: HttpResponse, verb: string | undefined, allowed: readonly string[]): void {
+  if (verb !== undefined && allowed.includes(verb)) return;
+  response.setHeader("allow", allowed.join(", "));
+  throw new AuthError("method_not_allowed");
+}
+
+function edgeValues(
+  options: ListenerOptions,
+  { request, requestId }: Exchange,
+  call: { binding: string; protocol: string },
+): ContextValues {
+  const origin = headerOf(request, "origin");
+  return createContextValues().set(edgeKey, {
+    ...call,
+    client: { ip: options.clientAddress(request), userAgent: userAgentOf(request), requestId },
+    cookieAllowed: options.cors.isAllowed(origin) && COOKIE_TYPES.test(mediaTypeOf(request)),
+    reached: false,
+    bearer: undefined,
+  });
+}
+
+/** JSON and Connect: types that no form and no image of another site can send without asking. */
+const COOKIE_TYPES = /^application\/(json|proto|connect\+(json|proto))$/;
+
+const PROTOCOLS: [RegExp, string][] = [
+  [/^application\/grpc-web/, "grpc-web"],
+  [/^application\/grpc/, "grpc"],
+];
+
+function protocolOf(request: HttpRequest): string {
+  const type = mediaTypeOf(request);
+  return PROTOCOLS.find(([pattern]) => pattern.test(type))?.[1] ?? "connect";
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+
+/** The caller's own id, where it is harmless in a log and a header. */
+function requestIdOf(request: HttpRequest, ids: Ids): string {
+  const sent = headerOf(request, "x-request-id");
+  return sent !== undefined && REQUEST_ID.test(sent) ? sent : ids.uuid();
+}
+
+const MAX_USER_AGENT = 256;
+
+/** Bytes that are no text would be refused by the database. */
+function userAgentOf(request: HttpRequest): string {
+  return (headerOf(request, "user-agent") ?? "").slice(0, MAX_USER_AGENT).replaceAll(/[^\x20-\x7e]/g, "?");
+}

@@ -1,0 +1,58 @@
+import type { ServerResponse } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
+
+/** The failures that happen where no route is known yet. */
+export type RawErrorCode = "invalid_request" | "payload_too_large" | "internal";
+
+const errors: Record<RawErrorCode, { status: number; phrase: string; message: string }> = {
+  invalid_request: {
+    status: 400,
+    phrase: "Bad Request",
+    message: "The request could not be read. Check its content type, its syntax and the types of its fields.",
+  },
+  payload_too_large: {
+    status: 413,
+    phrase: "Payload Too Large",
+    message: "The request is larger than this server accepts.",
+  },
+  internal: {
+    status: 500,
+    phrase: "Internal Server Error",
+    message: "The server failed. The request id finds the cause in its log.",
+  },
+};
+
+/** `{"error":{"code","message"}}`, the only body an error has. */
+function errorBody(code: RawErrorCode): string {
+  return JSON.stringify({ error: { code, message: errors[code].message } });
+}
+
+/** A whole HTTP/1.1 response, for a socket on which no response object exists. Its connection must be closed after it. */
+export function rawErrorResponse(code: RawErrorCode): string {
+  const body = errorBody(code);
+  const { status, phrase } = errors[code];
+  return [
+    `HTTP/1.1 ${status} ${phrase}`,
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Date: ${new Date(performance.timeOrigin + performance.now()).toUTCString()}`,
+    "Connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}
+
+/**
+ * Answers with the error and nothing a listener may have prepared. Does nothing once headers are sent.
+ * On HTTP/1 the connection closes after it: the rest of an unread body would otherwise be taken for the next request.
+ */
+export function sendRawError(res: ServerResponse | Http2ServerResponse, code: RawErrorCode): void {
+  if (res.headersSent || res.writableEnded) return;
+  for (const name of res.getHeaderNames()) res.removeHeader(name);
+  const body = errorBody(code);
+  res.statusCode = errors[code].status;
+  res.setHeader("content-type", "application/json");
+  res.setHeader("content-length", Buffer.byteLength(body));
+  if ("shouldKeepAlive" in res) res.setHeader("connection", "close");
+  res.end(body);
+}

@@ -1,0 +1,93 @@
+import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, type Message, create, toJson } from "@bufbuild/protobuf";
+import { ConnectError, type ContextValues } from "@connectrpc/connect";
+import { AuthError } from "../domain/errors.ts";
+import type { Policies } from "../rpc/policies.ts";
+import type { Procedures } from "../rpc/procedures.ts";
+import { readBody } from "./body.ts";
+import type { HttpRoute } from "./http-rules.ts";
+import { parseJsonText } from "./json-text.ts";
+import { headerOf, type HttpRequest, type HttpResponse, mediaTypeOf, toHeaders } from "./messages.ts";
+import { respond, respondError } from "./respond.ts";
+
+export type RestOptions = { procedures: Procedures; policies: Policies; bodyLimitBytes: number };
+export type RestHandler = (
+  request: HttpRequest,
+  response: HttpResponse,
+  call: { route: HttpRoute; contextValues: ContextValues },
+) => Promise<void>;
+
+/** Serves the plain HTTP/JSON routes: reads JSON in, calls the RPC, writes JSON with the proto's field names out. */
+export function createRestHandler(options: RestOptions): RestHandler {
+  const { procedures, policies, bodyLimitBytes } = options;
+  return async (request, response, { route, contextValues }) => {
+    const { method } = route;
+    try {
+      const message = await readMessage(request, route, bodyLimitBytes);
+      const answer = await procedures.call(method, {
+        message,
+        contextValues,
+        url: `http://localhost${route.path}`,
+        httpMethod: route.verb,
+        header: toHeaders(request),
+        signal: route.verb === "GET" ? undefined : abortSignalOf(response),
+      });
+      respondMessage(request, response, { method, ...answer, status: policies.of(method).successStatus });
+    } catch (error) {
+      respondError(request, response, toAuthError(error));
+    }
+  };
+}
+
+async function readMessage(request: HttpRequest, route: HttpRoute, limit: number): Promise<Message> {
+  if (route.verb === "GET") return create(route.method.input);
+  if (mediaTypeOf(request) !== "application/json") {
+    throw new AuthError("invalid_request", { message: "Send the body as Content-Type: application/json." });
+  }
+  if ((headerOf(request, "content-encoding") ?? "identity") !== "identity") throw new AuthError("invalid_request");
+  const json = parseJsonText(await readBody(request, limit));
+  try {
+    return fromJson(route.method.input, json as JsonValue, { ignoreUnknownFields: true });
+  } catch {
+    throw new AuthError("invalid_request");
+  }
+}
+
+/** Aborted when the client goes away before it has its answer. */
+function abortSignalOf(response: HttpResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableEnded) controller.abort(new AuthError("invalid_request", { message: "The client went away." }));
+  });
+  return controller.signal;
+}
+
+/** The interceptors let out `ConnectError`s that carry the error of the contract. */
+function toAuthError(error: unknown): AuthError {
+  if (error instanceof AuthError) return error;
+  const cause = error instanceof ConnectError ? error.cause : error;
+  return cause instanceof AuthError ? cause : new AuthError("internal", { cause: error });
+}
+
+type MessageAnswer = { method: DescMethodUnary; message: Message; header: Headers; status: number };
+
+function respondMessage(request: HttpRequest, response: HttpResponse, answer: MessageAnswer): void {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  for (const [name, value] of answer.header) if (name !== "set-cookie") headers[name] = value;
+  const cookies = answer.header.getSetCookie();
+  if (cookies.length > 0) response.setHeader("set-cookie", cookies);
+  if (headers["etag"] !== undefined && headerOf(request, "if-none-match") === headers["etag"]) {
+    response.writeHead(304, headers);
+    response.end();
+    return;
+  }
+  respond(response, answer.status, headers, JSON.stringify(toRestJson(answer.method, answer.message)));
+}
+
+/** Proto field names, except where the contract names the JSON member itself (`__front_enc__`). */
+function toRestJson(method: DescMethodUnary, message: Message): JsonObject {
+  const json = toJson(method.output, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
+  const { front_enc: front, session_enc: session, ...plain } = json;
+  // A sealed answer is its envelope and nothing else.
+  if (front !== undefined) return { __front_enc__: front };
+  return session === undefined ? plain : { __session_enc__: session };
+}

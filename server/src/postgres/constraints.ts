@@ -1,0 +1,11 @@
+import { AuthError } from "../domain/errors.ts";
+
+/** What each constraint means to a client. */
+const CONSTRAINTS: Record<string, () => AuthError> = {
+  users_email_key: () => new AuthError("already_exists", { message: "This email has an account already." }),
+  users_username_key: () => new AuthError("already_exists", { message: "This username is taken." }),
+};
+
+export function constraintError(constraint: string | undefined): AuthError | undefined {
+  return constraint === undefined ? undefined : CONSTRAINTS[constraint]?.();
+}

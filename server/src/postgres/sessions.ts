@@ -1,0 +1,172 @@
+import type { User } from "../domain/user.ts";
+import type { SessionRecord, Sessions } from "../service/ports.ts";
+import { type Database, run, runOne, statement } from "./database.ts";
+import { clientValues, recordEvent } from "./events.ts";
+import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
+
+/** FOR SHARE: a change of password waits for this login and then ends its session, or goes first and refuses it. */
+const OPEN = statement<{ id: string }>(
+  "open_session",
+  `WITH account AS (
+    UPDATE users SET password_hash = coalesce($12::text, password_hash)
+    WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12 IS NOT NULL
+    RETURNING id
+  ), verified AS (
+    SELECT id FROM account
+    UNION ALL
+    (SELECT id FROM users WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12 IS NULL FOR SHARE)
+  ), opened AS (
+    INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, ip, user_agent)
+    SELECT $1, id, $3, $3, $4, $5, $6 FROM verified
+    RETURNING id, user_id
+  ), token AS (
+    INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at) SELECT $8, id, $3, $9 FROM opened
+  ), forgiven AS (
+    DELETE FROM login_lockouts USING opened WHERE subject = $10
+  ), attempt AS (
+    INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
+    SELECT $3, user_id, sha256(convert_to($13, 'UTF8')), $5, $6, 'succeeded' FROM opened
+  ), ${recordEvent({
+    type: "login.succeeded",
+    result: "success",
+    from: "opened",
+    now: "$3",
+    actor: "user_id",
+    subject: "user_id",
+    session: "id",
+    ip: "$5",
+    userAgent: "$6",
+    requestId: "$7",
+  })}
+  SELECT id FROM opened`,
+);
+
+const FIND_BEARER = statement<UserRow>(
+  "find_bearer",
+  `SELECT ${USER_COLUMNS}
+  FROM sessions
+  JOIN users ON users.id = sessions.user_id
+  CROSS JOIN LATERAL effective_grants(users.id) AS grants
+  WHERE sessions.id = $1 AND sessions.user_id = $2 AND sessions.revoked_at IS NULL AND sessions.expires_at > $4
+    AND users.disabled_at IS NULL
+    AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $3)`,
+);
+
+const LIST = statement<{
+  id: string;
+  created_at: Date;
+  last_used_at: Date;
+  expires_at: Date;
+  ip: string;
+  user_agent: string;
+}>(
+  "list_sessions",
+  `SELECT id, created_at, last_used_at, expires_at, host(ip) AS ip, user_agent
+  FROM sessions
+  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+    AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
+  ORDER BY created_at DESC, id DESC
+  LIMIT $3`,
+);
+
+const REVOKE = statement<{ id: string }>(
+  "revoke_session",
+  `WITH ended AS (
+    UPDATE sessions SET revoked_at = $3, revoked_reason = 'session.revoked'
+    WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+    RETURNING id, user_id
+  ), ${recordEvent({
+    type: "session.revoked",
+    result: "success",
+    from: "ended",
+    now: "$3",
+    actor: "user_id",
+    subject: "user_id",
+    session: "id",
+    ip: "$4",
+    userAgent: "$5",
+    requestId: "$6",
+  })}
+  SELECT id FROM ended`,
+);
+
+const LOGOUT = statement(
+  "logout",
+  `WITH ended AS (
+    UPDATE sessions SET revoked_at = $6, revoked_reason = 'session.logged_out'
+    WHERE revoked_at IS NULL AND (
+      id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) OR (id = $2 AND user_id = $3)
+    )
+    RETURNING id, user_id
+  ), listed AS (
+    INSERT INTO revoked_tokens (jti, session_id, revoked_at, expires_at)
+    SELECT $4, $2, $6, $5 WHERE $4 IS NOT NULL AND $5 > $6
+    ON CONFLICT (jti) DO NOTHING
+  ), ${recordEvent({
+    type: "session.logged_out",
+    result: "success",
+    from: "ended",
+    now: "$6",
+    actor: "user_id",
+    subject: "user_id",
+    session: "id",
+    ip: "$7",
+    userAgent: "$8",
+    requestId: "$9",
+  })}
+  SELECT 1`,
+);
+
+export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRefresh" | "endReused"> {
+  return {
+    async open({ session, userId, subject, identifier, passwordHash, upgradedHash }) {
+      const row = await runOne(db, OPEN, [
+        session.id,
+        userId,
+        session.now,
+        session.expiresAt,
+        ...clientValues(session.client),
+        session.refreshHash,
+        session.refreshExpiresAt,
+        subject,
+        passwordHash,
+        upgradedHash ?? null,
+        identifier.key,
+      ]);
+      return row === undefined ? undefined : true;
+    },
+
+    async findBearer(claims, now): Promise<User | undefined> {
+      const row = await runOne(db, FIND_BEARER, [claims.sessionId, claims.userId, claims.jti, now]);
+      return row === undefined ? undefined : toUser(row);
+    },
+
+    async list({ userId, now, limit, after }): Promise<SessionRecord[]> {
+      const rows = await run(db, LIST, [userId, now, limit, after?.createdAt ?? null, after?.id ?? null]);
+      return rows.map((row) => ({
+        id: row.id,
+        createdAt: row.created_at,
+        lastUsedAt: row.last_used_at,
+        expiresAt: row.expires_at,
+        ip: row.ip,
+        userAgent: row.user_agent,
+      }));
+    },
+
+    async revoke({ userId, sessionId, client, now }) {
+      return (await runOne(db, REVOKE, [sessionId, userId, now, ...clientValues(client)])) !== undefined;
+    },
+
+    async logout({ refreshHash, access, client, now }) {
+      await run(db, LOGOUT, [
+        refreshHash ?? null,
+        access?.sessionId ?? null,
+        access?.userId ?? null,
+        access?.jti ?? null,
+        access?.expiresAt ?? null,
+        now,
+        ...clientValues(client),
+      ]);
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { AuthError } from "../domain/errors.ts";
+import { changePassword } from "../service/change-password.ts";
+import type { Grant, Tokens } from "../service/grant.ts";
+import { login } from "../service/login.ts";
+import { logout } from "../service/logout.ts";
+import type { Bearer, Deps } from "../service/ports.ts";
+import { refreshToken } from "../service/refresh-token.ts";
+import { register } from "../service/register.ts";
+import { listSessions, revokeSession } from "../service/sessions.ts";
+import { bearerToken } from "./access-interceptor.ts";
+import { sessionMessage, tokenMembers, userMessage } from "./auth-messages.ts";
+import { type Edge, edgeKey } from "./edge.ts";
+import { toStoredPublicData } from "./public-data.ts";
+import type { RefreshCookie } from "./refresh-cookie.ts";
+
+export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImpl<typeof AuthService> {
+  const hand = (tokens: Tokens, context: HandlerContext, asCookie: boolean) => {
+    if (asCookie) cookie.write(context.responseHeader, tokens.refreshToken, tokens.refreshExpiresInS);
+    return tokenMembers(tokens, { asCookie });
+  };
+  const grantMembers = (grant: Grant, context: HandlerContext, asCookie: boolean) => ({
+    ...hand(grant.tokens, context, asCookie),
+    user: userMessage(grant.user),
+  });
+
+  return {
+    async register({ email, username, password, dataPublic, useCookie }, context) {
+      const stored = toStoredPublicData(dataPublic);
+      const input = { email, username, password, dataPublic: stored, signal: context.signal };
+      return grantMembers(await register(deps, edgeOf(context).client, input), context, useCookie);
+    },
+
+    async login({ identifier, email, username, password, useCookie }, context) {
+      const input = { identifier: identifier || email || username, password, signal: context.signal };
+      return grantMembers(await login(deps, edgeOf(context).client, input), context, useCookie);
+    },
+
+    // A token that came as a cookie goes back as one: no script may ever read it.
+    async refreshToken({ refreshToken: sent, useCookie }, context) {
+      const kept = sent === "" ? cookie.read(edgeOf(context), context.requestHeader) : undefined;
+      const tokens = await refreshToken(deps, edgeOf(context).client, kept ?? sent);
+      return hand(tokens, context, useCookie || kept !== undefined);
+    },
+
+    async logout({ refreshToken: sent }, context) {
+      const kept = cookie.read(edgeOf(context), context.requestHeader);
+      const accessToken = bearerToken(context.requestHeader);
+      await logout(deps, edgeOf(context).client, { refreshToken: sent || kept, accessToken });
+      if (kept !== undefined) cookie.clear(context.responseHeader);
+      return {};
+    },
+
+    getMe(_request, context) {
+      return { user: userMessage(bearerOf(context).user) };
+    },
+
+    async changePassword({ currentPassword, newPassword }, context) {
+      const caller = { client: edgeOf(context).client, bearer: bearerOf(context) };
+      const input = { currentPassword, newPassword, signal: context.signal };
+      return { revokedSessions: await changePassword(deps, caller, input) };
+    },
+
+    async listSessions({ pageSize, pageToken }, context) {
+      const bearer = bearerOf(context);
+      const { sessions, nextPageToken } = await listSessions(deps, bearer, { pageSize, pageToken });
+      return { sessions: sessions.map((session) => sessionMessage(session, bearer.sessionId)), nextPageToken };
+    },
+
+    async revokeSession({ sessionId }, context) {
+      await revokeSession(deps, { client: edgeOf(context).client, bearer: bearerOf(context) }, sessionId);
+      return {};
+    },
+  };
+}
+
+function edgeOf(context: HandlerContext): Edge {
+  return context.values.get(edgeKey);
+}
+
+/** The access interceptor put it there; without it the call must not go on. */
+function bearerOf(context: HandlerContext): Bearer {
+  const { bearer } = edgeOf(context);
+  if (bearer === undefined) throw new AuthError("token_missing");
+  return bearer;
+}

@@ -1,0 +1,26 @@
+import { createContextKey } from "@connectrpc/connect";
+import type { Bearer, Client } from "../service/ports.ts";
+
+/** What the HTTP edge and the interceptors know of one call. */
+export type Edge = {
+  client: Client;
+  /** What an envelope of this call must be bound to: the RPC path, or the route without base, as called. */
+  binding: string;
+  protocol: string;
+  /** Whether the origin and the content type allow the refresh cookie to be read. */
+  cookieAllowed: boolean;
+  /** False while the call has not come further than the protocol: what failed then is the protocol's error, not ours. */
+  reached: boolean;
+  bearer: Bearer | undefined;
+};
+
+const NO_EDGE: Edge = {
+  client: { ip: "0.0.0.0", userAgent: "", requestId: "" },
+  binding: "",
+  protocol: "",
+  cookieAllowed: false,
+  reached: false,
+  bearer: undefined,
+};
+
+export const edgeKey = createContextKey<Edge>(NO_EDGE, { description: "edge" });

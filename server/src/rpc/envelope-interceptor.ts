@@ -1,0 +1,91 @@
+import { create, type DescField, type DescMessage, fromJson, type Message, toJson } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
+import type { Interceptor } from "@connectrpc/connect";
+import { AuthError } from "../domain/errors.ts";
+import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
+import { edgeKey } from "./edge.ts";
+
+/**
+ * Opens a sealed request before anything else sees it, and seals the answer the same way. It knows no message: any that carries
+ * the field of a kind of envelope can be sealed. The rule is the server's, the same on every protocol.
+ */
+export function envelopeInterceptor(kinds: SealingKind[], policy: EnvelopePolicy): Interceptor {
+  const sealable = new WeakMap<DescMessage, EnvelopeField[]>();
+
+  return (next) => async (request) => {
+    if (request.stream) return next(request);
+    const { input, output } = request.method;
+    const fields = cached(sealable, input, () => findEnvelopeFields(kinds, input));
+    if (fields.length === 0) return next(request);
+
+    const edge = request.contextValues.get(edgeKey);
+    const sealed = findSealed(fields, request.message);
+    if (sealed === undefined) {
+      if (policy(request.method) === "sealed-required") throw new AuthError("envelope_required");
+      return next(request);
+    }
+    const opened = await sealed.kind.open(sealed.envelope, edge.binding);
+    const message = parsePlaintext(input, opened.plaintext);
+    if (findSealed(fields, message) !== undefined) throw new AuthError("invalid_request", { message: NESTED });
+
+    const response = await next({ ...request, message });
+    if (response.stream) throw new Error("a sealable RPC cannot stream its answer");
+    return { ...response, message: await sealAnswer(output, response.message, { opened, field: sealed.kind.field }) };
+  };
+}
+
+const BESIDE = "An envelope travels alone: send no plain field beside it.";
+const NESTED = "An envelope cannot hold another envelope.";
+const NOT_JSON = "The content of the envelope is not the JSON of this request.";
+
+type EnvelopeField = { kind: SealingKind; field: DescField & { fieldKind: "message" } };
+
+function findEnvelopeFields(kinds: SealingKind[], message: DescMessage): EnvelopeField[] {
+  return kinds.flatMap((kind) => {
+    const field = message.fields.find((candidate) => candidate.number === kind.field);
+    return field?.fieldKind === "message" && field.message.typeName === kind.message.typeName ? [{ kind, field }] : [];
+  });
+}
+
+/** The one envelope of a message, or undefined when it is plain. @throws AuthError `invalid_request` for any mixture. */
+function findSealed(fields: EnvelopeField[], message: Message): { kind: SealingKind; envelope: Message } | undefined {
+  const members = message as unknown as Record<string, Message | undefined>;
+  const present = fields.filter(({ field }) => members[field.localName] !== undefined);
+  const [first] = present;
+  if (first === undefined) return undefined;
+  const envelope = members[first.field.localName];
+  if (envelope === undefined || present.length > 1) throw new AuthError("invalid_request", { message: BESIDE });
+  const whole = reflect(first.field.parent, message);
+  const others = first.field.parent.fields.filter((field) => field !== first.field && whole.isSet(field));
+  if (others.length > 0 || message.$unknown !== undefined) throw new AuthError("invalid_request", { message: BESIDE });
+  return { kind: first.kind, envelope };
+}
+
+function parsePlaintext(desc: DescMessage, plaintext: Uint8Array): Message {
+  try {
+    const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plaintext));
+    return fromJson(desc, json, { ignoreUnknownFields: true });
+  } catch {
+    throw new AuthError("invalid_request", { message: NOT_JSON });
+  }
+}
+
+async function sealAnswer(
+  desc: DescMessage,
+  message: Message,
+  { opened, field }: { opened: OpenedEnvelope; field: number },
+): Promise<Message> {
+  const target = desc.fields.find((candidate) => candidate.number === field);
+  if (target === undefined) throw new Error(`${desc.typeName} has no field for a sealed answer`);
+  const json = toJson(desc, message, { useProtoFieldName: true, alwaysEmitImplicit: true });
+  const sealed = await opened.sealAnswer(JSON.stringify(json));
+  return create(desc, { [target.localName]: sealed });
+}
+
+function cached<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,31 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Log } from "../telemetry/log.ts";
+import { edgeKey } from "./edge.ts";
+import { toAuthError, toConnectError } from "./errors.ts";
+
+/** Lets only the closed set of errors out. An unexpected one is logged with its cause and leaves as `internal`. */
+export function errorInterceptor(log: Log): Interceptor {
+  return (next) => async (request) => {
+    const edge = request.contextValues.get(edgeKey);
+    edge.reached = true;
+    try {
+      return await next(request);
+    } catch (error) {
+      if (isOfTheCaller(error)) throw error;
+      const authError = toAuthError(error);
+      if (authError.reason === "internal") {
+        log.error("a call failed", {
+          request_id: edge.client.requestId,
+          procedure: `${request.service.typeName}/${request.method.name}`,
+          error: authError.cause,
+        });
+      }
+      throw toConnectError(authError);
+    }
+  };
+}
+
+/** The caller's own cancellation or deadline. */
+function isOfTheCaller(error: unknown): boolean {
+  return error instanceof ConnectError && (error.code === Code.Canceled || error.code === Code.DeadlineExceeded);
+}

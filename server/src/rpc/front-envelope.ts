@@ -1,0 +1,52 @@
+import { create } from "@bufbuild/protobuf";
+import { EnvelopeError, type Opener, openRequest } from "@sello/envelope";
+import { type FrontEnc, FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
+import { AuthError } from "../domain/errors.ts";
+import type { Clock, Nonces } from "../service/ports.ts";
+import type { SealingKind } from "./sealing.ts";
+
+const MAX_SKEW_S = 60;
+/** An envelope may be presented from 60 seconds before its time to 60 seconds after it; its nonce outlives both. */
+const NONCE_TTL_S = 2 * MAX_SKEW_S + 30;
+
+export type FrontEnvelopeDeps = {
+  findOpener(kid: string): Opener | undefined;
+  nonces: Nonces;
+  clock: Clock;
+  aadRequired: boolean;
+};
+
+/** Stateless envelopes, `__front_enc__`: contract section 8. */
+export function frontEnvelope(deps: FrontEnvelopeDeps): SealingKind {
+  return {
+    field: 100,
+    message: FrontEncSchema,
+    async open(message, binding) {
+      const { $typeName: _type, epk, ...members } = message as FrontEnc;
+      const envelope = epk === undefined ? members : { ...members, epk: withoutType(epk) };
+      const opened = await openRequest(deps.findOpener, envelope, {
+        binding,
+        now: Math.floor(deps.clock.now().getTime() / 1000),
+        aadRequired: deps.aadRequired,
+        maxSkewS: MAX_SKEW_S,
+      }).catch(refuse);
+      // Claimed after the envelope was opened: nobody can spend the nonce of an envelope that they could not make.
+      if (opened.replayId !== undefined && !(await deps.nonces.claim(opened.replayId, NONCE_TTL_S))) {
+        throw new AuthError("envelope_replayed");
+      }
+      return {
+        plaintext: opened.plaintext,
+        sealAnswer: async (plaintext) => create(FrontEncSchema, await opened.sealAnswer(plaintext)),
+      };
+    },
+  };
+}
+
+function withoutType(epk: NonNullable<FrontEnc["epk"]>): Record<string, unknown> {
+  const { $typeName: _type, $unknown: _unknown, ...members } = epk;
+  return members;
+}
+
+function refuse(error: unknown): never {
+  throw error instanceof EnvelopeError ? new AuthError(error.code) : error;
+}

@@ -1,0 +1,26 @@
+import { create, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { type PublicData, PublicDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
+import { refuseProblems } from "../domain/validation.ts";
+
+const MAX_BYTES = 16 * 1024;
+
+/** Public data as it is stored. @throws AuthError `validation_failed` for text that cannot be, and for more than 16 KiB. */
+export function toStoredPublicData(data: PublicData | undefined): Record<string, unknown> {
+  if (data === undefined) return {};
+  const json = toJson(PublicDataSchema, data, { useProtoFieldName: true });
+  const text = JSON.stringify(json);
+  // JSON.stringify writes lone surrogates and NUL as escapes, which PostgreSQL refuses in jsonb.
+  if (/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/i.test(text)) {
+    refuseProblems([{ field: "data_public", problem: "must be well-formed text without NUL" }]);
+  }
+  if (Buffer.byteLength(text) > MAX_BYTES) {
+    refuseProblems([{ field: "data_public", problem: `must have at most ${MAX_BYTES} bytes` }]);
+  }
+  return json as Record<string, unknown>;
+}
+
+/** Stored data that was written under an older form of the message is read as far as it fits. */
+export function fromStoredPublicData(stored: Record<string, unknown>): PublicData {
+  if (Object.keys(stored).length === 0) return create(PublicDataSchema);
+  return fromJson(PublicDataSchema, stored as JsonObject, { ignoreUnknownFields: true });
+}

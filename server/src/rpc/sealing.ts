@@ -1,0 +1,31 @@
+import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
+import type { SealingRule, SealingRules } from "../domain/sealing.ts";
+
+/** A request that was opened, and the way back. */
+export type OpenedEnvelope = {
+  plaintext: Uint8Array;
+  /** The message of this kind that holds the sealed answer. */
+  sealAnswer(plaintext: string): Promise<Message>;
+};
+
+/** A kind of envelope: where it stands in a message, and how it opens. */
+export type SealingKind = {
+  /** The number of the field that carries it, in every message that may be sealed. */
+  field: number;
+  message: DescMessage;
+  /** @throws AuthError one of the `envelope_` or `channel_` reasons. */
+  open(envelope: Message, binding: string): Promise<OpenedEnvelope>;
+};
+
+export type EnvelopePolicy = (method: DescMethod) => SealingRule;
+
+/** The server's rule, with its exceptions by procedure. @throws Error for an exception that names no procedure. */
+export function createEnvelopePolicy(sealing: SealingRules, methods: DescMethod[]): EnvelopePolicy {
+  const name = (method: DescMethod) => `${method.parent.typeName}/${method.name}`;
+  const known = new Set(methods.map(name));
+  for (const procedure of sealing.exceptions.keys()) {
+    if (!known.has(procedure)) throw new Error(`ENVELOPE_POLICY: ${procedure} is no procedure of this server`);
+  }
+  const rules = new Map(methods.map((method) => [method, sealing.exceptions.get(name(method)) ?? sealing.rule]));
+  return (method) => rules.get(method) ?? sealing.rule;
+}

@@ -1,0 +1,58 @@
+import { AuthError } from "../domain/errors.ts";
+import { isReadablePassword, PASSWORD_MAX_LENGTH, passwordWeakness } from "../domain/password-policy.ts";
+import { secondsUntil } from "../domain/session.ts";
+import { type Problems, refuseProblems } from "../domain/validation.ts";
+import type { Bearer, Client, Deps } from "./ports.ts";
+
+export type ChangePasswordDeps = Pick<Deps, "accounts" | "logins" | "hasher" | "passwordPolicy" | "limits" | "clock">;
+export type ChangePasswordInput = { currentPassword: string; newPassword: string; signal?: AbortSignal };
+
+/** Returns how many other sessions were ended. Guesses of the current password count like failed logins. */
+export async function changePassword(
+  deps: ChangePasswordDeps,
+  caller: { client: Client; bearer: Bearer },
+  input: ChangePasswordInput,
+): Promise<number> {
+  const { client, bearer } = caller;
+  refuseUnreadable(input);
+  const weakness = passwordWeakness(deps.passwordPolicy, input.newPassword, bearer.user);
+  if (weakness !== undefined) throw new AuthError("weak_password", { message: weakness });
+  await deps.limits.spend("login_account", `username:${bearer.user.username.toLowerCase()}`);
+
+  const now = deps.clock.now();
+  const attempt = await deps.logins.beginFor(bearer.user.id, now);
+  const oldHash = attempt.account?.passwordHash;
+  if (!attempt.allowed) {
+    throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
+  }
+  const matches = await deps.hasher.verify(oldHash, input.currentPassword, input.signal);
+  if (!matches || oldHash === undefined) {
+    await deps.logins.recordFailure({
+      client,
+      now,
+      identifier: { kind: "email", key: bearer.user.email },
+      userId: bearer.user.id,
+      result: "invalid_credentials",
+    });
+    throw new AuthError("invalid_credentials");
+  }
+  const newHash = await deps.hasher.hash(input.newPassword, input.signal);
+  const ended = await deps.accounts.changePassword({
+    userId: bearer.user.id,
+    sessionId: bearer.sessionId,
+    oldHash,
+    newHash,
+    client,
+    now: deps.clock.now(),
+  });
+  if (ended === undefined) throw new AuthError("conflict", { message: "The password was changed meanwhile." });
+  return ended;
+}
+
+function refuseUnreadable(input: ChangePasswordInput): void {
+  const problems: Problems = [];
+  const problem = `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters`;
+  if (!isReadablePassword(input.currentPassword)) problems.push({ field: "current_password", problem });
+  if (!isReadablePassword(input.newPassword)) problems.push({ field: "new_password", problem });
+  refuseProblems(problems);
+}

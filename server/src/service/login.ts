@@ -1,0 +1,78 @@
+import { AuthError } from "../domain/errors.ts";
+import { type Identifier, parseIdentifier } from "../domain/identifier.ts";
+import { isReadablePassword, PASSWORD_MAX_LENGTH } from "../domain/password-policy.ts";
+import { secondsUntil } from "../domain/session.ts";
+import { type Problems, refuseProblems } from "../domain/validation.ts";
+import { type Grant, issueTokens, prepareSession } from "./grant.ts";
+import type { AttemptPermit, Client, Deps } from "./ports.ts";
+
+export type LoginDeps = Pick<
+  Deps,
+  "logins" | "sessions" | "hasher" | "accessTokens" | "refreshTokens" | "limits" | "clock" | "ids" | "settings"
+>;
+export type LoginInput = { identifier: string; password: string; signal?: AbortSignal };
+
+export async function login(deps: LoginDeps, client: Client, input: LoginInput): Promise<Grant> {
+  const identifier = parseInput(input);
+  await deps.limits.spend("login_account", `${identifier.kind}:${identifier.key}`);
+
+  const now = deps.clock.now();
+  const attempt = await deps.logins.begin(identifier, now);
+  if (!attempt.allowed) return refuseLocked(deps, { client, identifier, attempt, now });
+
+  const account = attempt.account;
+  const matches = await deps.hasher.verify(account?.passwordHash, input.password, input.signal);
+  if (!matches || account === undefined || account.disabled) return refuseCredentials(deps, { client, identifier, attempt, now });
+
+  const upgradedHash = deps.hasher.isOutdated(account.passwordHash) ? await deps.hasher.hash(input.password) : undefined;
+  const { session, refresh } = prepareSession(deps, client, now);
+  const opened = await deps.sessions.open({
+    session,
+    userId: account.user.id,
+    subject: attempt.subject,
+    identifier,
+    passwordHash: account.passwordHash,
+    upgradedHash,
+  });
+  if (opened === undefined) return refuseCredentials(deps, { client, identifier, attempt, now });
+
+  const tokens = await issueTokens(deps, {
+    user: account.user,
+    sessionId: session.id,
+    refreshToken: refresh.token,
+    refreshExpiresAt: session.refreshExpiresAt,
+    now,
+  });
+  return { user: account.user, tokens };
+}
+
+function parseInput(input: LoginInput): Identifier {
+  const identifier = parseIdentifier(input.identifier);
+  const problems: Problems = [];
+  if (identifier === undefined) problems.push({ field: "identifier", problem: "must be an email or a username" });
+  if (!isReadablePassword(input.password)) {
+    problems.push({ field: "password", problem: `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters` });
+  }
+  refuseProblems(problems);
+  return identifier as Identifier;
+}
+
+type Refusal = { client: Client; identifier: Identifier; attempt: AttemptPermit; now: Date };
+
+async function refuseLocked(deps: LoginDeps, refusal: Refusal): Promise<never> {
+  const { client, identifier, attempt, now } = refusal;
+  await deps.logins.recordFailure({ client, now, identifier, userId: attempt.account?.user.id, result: "account_locked" });
+  throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
+}
+
+async function refuseCredentials(deps: LoginDeps, refusal: Refusal): Promise<never> {
+  const { client, identifier, attempt, now } = refusal;
+  await deps.logins.recordFailure({
+    client,
+    now,
+    identifier,
+    userId: attempt.account?.user.id,
+    result: "invalid_credentials",
+  });
+  throw new AuthError("invalid_credentials");
+}

@@ -1,0 +1,197 @@
+import type { Identifier } from "../domain/identifier.ts";
+import type { PasswordPolicy } from "../domain/password-policy.ts";
+import type { RefreshState } from "../domain/refresh.ts";
+import type { SessionLifetimes } from "../domain/session.ts";
+import type { User } from "../domain/user.ts";
+
+/** The client of a call, as the edge sees it. */
+export type Client = { ip: string; userAgent: string; requestId: string };
+
+/** Who an access token says the caller is, once it was verified and its session found alive. */
+export type Bearer = { user: User; sessionId: string; jti: string };
+
+export type Clock = { now(): Date };
+
+export type Ids = { uuid(): string };
+
+/** Answers from a bounded queue: `overloaded` when it is full. Hashing never runs on the event loop. */
+export type PasswordHasher = {
+  hash(password: string, signal?: AbortSignal): Promise<string>;
+  /** False for an undefined hash too, after the same work: an unknown user costs what a known one does. */
+  verify(hash: string | undefined, password: string, signal?: AbortSignal): Promise<boolean>;
+  /** Whether the hash was made with other parameters, another algorithm or another pepper than today's. */
+  isOutdated(hash: string): boolean;
+};
+
+export type AccessClaims = { userId: string; sessionId: string; jti: string; expiresAt: Date };
+
+export type AccessTokens = {
+  issue(user: User, sessionId: string): Promise<string>;
+  /** @throws AuthError `token_invalid`, `token_expired`. */
+  verify(token: string): Promise<AccessClaims>;
+  /** The claims of a token that this server issued, though it may have expired; undefined for any other text. */
+  read(token: string): Promise<AccessClaims | undefined>;
+};
+
+/** Opaque refresh tokens: `rt_` and 32 random bytes. */
+export type RefreshTokens = {
+  create(): RefreshSecret;
+  /** The token's hash; undefined when the text is no refresh token. */
+  parse(token: string): RefreshSecret | undefined;
+  /** Seals a successor so that only the holder of the old token can read it. */
+  sealSuccessor(old: RefreshSecret, successor: RefreshSecret): Buffer;
+  openSuccessor(old: RefreshSecret, sealed: Buffer): string;
+};
+export type RefreshSecret = { token: string; hash: Buffer };
+
+export type AttemptPermit = {
+  /** False while the account, or the identifier nobody holds, is locked. */
+  allowed: boolean;
+  lockedUntil: Date | null;
+  /** Where the failures of this identifier are counted. */
+  subject: string;
+  account: { user: User; passwordHash: string; disabled: boolean } | undefined;
+};
+
+export type Logins = {
+  /** Counts an attempt, and only then says whether it may go on: parallel guesses are counted one by one. */
+  begin(identifier: Identifier, now: Date): Promise<AttemptPermit>;
+  /** The same for a user who is known by id. */
+  beginFor(userId: string, now: Date): Promise<AttemptPermit>;
+  /** Records an attempt that did not succeed. */
+  recordFailure(attempt: {
+    client: Client;
+    now: Date;
+    identifier: Identifier;
+    userId: string | undefined;
+    result: "invalid_credentials" | "account_locked";
+  }): Promise<void>;
+};
+
+export type NewSession = {
+  id: string;
+  client: Client;
+  now: Date;
+  expiresAt: Date;
+  refreshHash: Buffer;
+  refreshExpiresAt: Date;
+};
+
+export type NewUser = {
+  id: string;
+  email: string;
+  username: string;
+  passwordHash: string;
+  dataPublic: Record<string, unknown>;
+};
+
+export type Accounts = {
+  /**
+   * Creates the user and the first session, with their records: all or nothing.
+   * @throws AuthError `already_exists` naming the field that is taken.
+   */
+  register(user: NewUser, session: NewSession): Promise<User>;
+  /**
+   * Replaces the password, ends the user's other sessions and clears the count of failures, all or nothing. Returns how many
+   * sessions ended, or undefined when the password was changed by somebody else meanwhile.
+   */
+  changePassword(change: {
+    userId: string;
+    sessionId: string;
+    oldHash: string;
+    newHash: string;
+    client: Client;
+    now: Date;
+  }): Promise<number | undefined>;
+};
+
+export type Rotation = { sessionId: string; user: User; refreshExpiresAt: Date };
+
+export type StoredRefresh = RefreshState & {
+  sessionId: string;
+  user: User;
+  successorSealed: Buffer | null;
+  successorExpiresAt: Date | null;
+};
+
+export type SessionRecord = {
+  id: string;
+  createdAt: Date;
+  lastUsedAt: Date;
+  expiresAt: Date;
+  ip: string;
+  userAgent: string;
+};
+
+export type Sessions = {
+  /**
+   * Opens a session after a good login, clears the count of failures, and stores the password's new hash where one is given.
+   * Undefined when the password was changed, or the user disabled, since the attempt began.
+   */
+  open(login: {
+    session: NewSession;
+    userId: string;
+    subject: string;
+    identifier: Identifier;
+    passwordHash: string;
+    upgradedHash: string | undefined;
+  }): Promise<true | undefined>;
+  /** Uses a live refresh token and stores its successor, in one atomic statement; undefined when it is not live. */
+  rotate(rotation: {
+    hash: Buffer;
+    successorHash: Buffer;
+    successorSealed: Buffer;
+    successorLifeS: number;
+    now: Date;
+  }): Promise<Rotation | undefined>;
+  findRefresh(hash: Buffer): Promise<StoredRefresh | undefined>;
+  /** Ends a session because a used token came back. */
+  endReused(sessionId: string, client: Client, now: Date): Promise<void>;
+  /** Ends whichever of these sessions is alive, and puts the access token on the revocation list. Idempotent. */
+  logout(ended: {
+    refreshHash: Buffer | undefined;
+    access: AccessClaims | undefined;
+    client: Client;
+    now: Date;
+  }): Promise<void>;
+  /** The user of a session that is alive; undefined when it is over, its user disabled, or the token revoked. */
+  findBearer(claims: AccessClaims, now: Date): Promise<User | undefined>;
+  list(page: {
+    userId: string;
+    now: Date;
+    limit: number;
+    after: { createdAt: Date; id: string } | undefined;
+  }): Promise<SessionRecord[]>;
+  /** Whether the user had that live session. */
+  revoke(revocation: { userId: string; sessionId: string; client: Client; now: Date }): Promise<boolean>;
+};
+
+export type RateLimitName = "login_ip" | "login_account" | "register_ip" | "refresh_ip";
+
+export type RateLimits = {
+  /** Spends one point of a key. @throws AuthError `rate_limited`. */
+  spend(limit: RateLimitName, key: string): Promise<void>;
+};
+
+/** Remembers what may be accepted once. */
+export type Nonces = {
+  /** True the first time within `ttlS`. @throws AuthError `unavailable` when that cannot be said: never a guess. */
+  claim(id: string, ttlS: number): Promise<boolean>;
+};
+
+export type Settings = SessionLifetimes & { accessTtlS: number; refreshRetryGraceS: number };
+
+/** Everything a use case may need. Each names its own few with `Pick`. */
+export type Deps = {
+  accounts: Accounts;
+  logins: Logins;
+  sessions: Sessions;
+  hasher: PasswordHasher;
+  passwordPolicy: PasswordPolicy;
+  accessTokens: AccessTokens;
+  refreshTokens: RefreshTokens;
+  limits: RateLimits;
+  clock: Clock;
+  ids: Ids;
+  settings: Settings;
+};

@@ -1,0 +1,103 @@
+import { join, resolve } from "node:path";
+import type { Config, Secrets } from "./config.ts";
+import { randomSecret } from "./crypto/random.ts";
+import { building, type Disposal } from "./disposal.ts";
+import { createMemoryNonces } from "./memory/nonces.ts";
+import { createMemoryRateCounter } from "./memory/rate-counter.ts";
+import { type Database, openDatabase, pingDatabase } from "./postgres/database.ts";
+import { startEmbeddedPostgres } from "./postgres/embedded.ts";
+import { migrate } from "./postgres/migrate.ts";
+import { createBreaker } from "./redis/breaker.ts";
+import { connectRedis, pingRedis, untilReady } from "./redis/connection.ts";
+import { createRedisNonces } from "./redis/nonces.ts";
+import { createRedisRateCounter } from "./redis/rate-counter.ts";
+import type { Clock, Nonces } from "./service/ports.ts";
+import type { RateCounter } from "./service/rate-limits.ts";
+import type { Log } from "./telemetry/log.ts";
+
+/** The stores of a running server, and which of them it brought itself. */
+export type Stores = AsyncDisposable & {
+  database: Database;
+  nonces: Nonces;
+  rateCounter: RateCounter;
+  embedded: string[];
+  isReady(): Promise<boolean>;
+};
+
+export type StoresOptions = { config: Config; secrets: Secrets; clock: Clock; log: Log; redisKeyPrefix: string };
+
+const REDIS_START_MS = 5_000;
+
+/** Opens PostgreSQL and Redis, or what is embedded where no URL is given, and migrates. All of it or nothing. */
+export function openStores(options: StoresOptions): Promise<Stores> {
+  return building(async (disposal) => {
+    const [durable, ephemeral] = await Promise.all([openDurable(options, disposal), openEphemeral(options, disposal)]);
+    return {
+      ...durable,
+      ...ephemeral,
+      embedded: [...durable.embedded, ...ephemeral.embedded],
+      async isReady() {
+        const answers = await Promise.all([pingDatabase(durable.database), ephemeral.isReady()]);
+        return answers.every((answer) => answer);
+      },
+      [Symbol.asyncDispose]: () => disposal[Symbol.asyncDispose](),
+    };
+  });
+}
+
+type Durable = Pick<Stores, "database" | "embedded">;
+
+async function openDurable({ config, secrets, log }: StoresOptions, disposal: Disposal): Promise<Durable> {
+  const embedded: string[] = [];
+  let url = secrets.databaseUrl;
+  if (url === undefined) {
+    const dataDir = join(resolve(config.dataDir), "postgres");
+    const postgres = await startEmbeddedPostgres({
+      dataDir,
+      randomPassword: randomSecret,
+      log: (line) => log.debug("embedded PostgreSQL", { detail: line }),
+    });
+    disposal.defer(() => postgres.stop());
+    embedded.push(`PostgreSQL 18 in ${dataDir}`);
+    url = postgres.url;
+  }
+  const migrated = await migrate(url, (line) => log.debug("migration", { detail: line }));
+  if (migrated > 0) log.info("the schema was migrated", { count: migrated });
+  const database = openDatabase({
+    url,
+    poolSize: config.databasePool,
+    onError: (error) => log.warn("a database connection was lost", { error }),
+  });
+  disposal.defer(() => database.end());
+  return { database, embedded };
+}
+
+type Ephemeral = Pick<Stores, "nonces" | "rateCounter" | "embedded" | "isReady">;
+
+async function openEphemeral(options: StoresOptions, disposal: Disposal): Promise<Ephemeral> {
+  const { config, secrets, clock, log, redisKeyPrefix } = options;
+  const sizes = config.rateLimits;
+  if (secrets.redisUrl === undefined) {
+    return {
+      nonces: createMemoryNonces(clock),
+      rateCounter: createMemoryRateCounter(sizes),
+      embedded: ["nonces and rate limits in this process"],
+      isReady: async () => true,
+    };
+  }
+  const redis = connectRedis({
+    url: secrets.redisUrl,
+    cluster: config.redisCluster,
+    keyPrefix: redisKeyPrefix,
+    onError: (error) => log.warn("Redis", { error }),
+  });
+  disposal.defer(() => redis.disconnect());
+  await untilReady(redis, REDIS_START_MS);
+  const breaker = createBreaker(clock);
+  return {
+    nonces: createRedisNonces(redis, breaker),
+    rateCounter: createRedisRateCounter(redis, { breaker, sizes }),
+    embedded: [],
+    isReady: () => pingRedis(redis),
+  };
+}
