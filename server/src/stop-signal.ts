@@ -1,11 +1,17 @@
 import type { Log } from "./telemetry/log.ts";
 
-/** Stops once on SIGINT or SIGTERM, and leaves at once on the second of them. */
+/** npm passes on a Ctrl-C that the terminal has sent already: signals this close together are one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Stops once on SIGINT or SIGTERM. Somebody who asks again gets out at once. */
 export function onStopSignal(stop: () => Promise<void>, log: Log): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const onSignal = () => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     stop()
       .then(() => process.exit(0))
       .catch((error: unknown) => {

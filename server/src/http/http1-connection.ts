@@ -43,7 +43,7 @@ export function createHttp1Connection(socket: Socket, limits: Limits, sweepMs: n
     opened(res) {
       latest = res.req;
       open.add(res);
-      res.once("close", () => open.delete(res));
+      res.on("close", () => open.delete(res));
     },
     sweep(now) {
       if (open.size === 0 && socket.writableLength === 0) {

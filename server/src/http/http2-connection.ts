@@ -44,7 +44,7 @@ export function createHttp2Connection(
   session.on("stream", (stream, headers) => {
     lastStreamId = Math.max(lastStreamId, stream.id ?? 0);
     streams.set(stream, watchStream(stream, headers, limits, sweepMs));
-    stream.once("close", () => {
+    stream.on("close", () => {
       streams.delete(stream);
       idleSince = performance.now();
       if (stream.rstCode === constants.NGHTTP2_NO_ERROR || mayReset(idleSince)) return;

@@ -48,8 +48,14 @@ function countHosts(rawHeaders: readonly string[]): number {
   return count;
 }
 
+let lastAuthority = "";
+
+/** Nearly every request names the host that the one before it named. */
 function isAuthority(text: string): boolean {
-  return AUTHORITY.test(text) && URL.canParse(`http://${text}/`);
+  if (text === lastAuthority && text !== "") return true;
+  const isValid = AUTHORITY.test(text) && URL.canParse(`http://${text}/`);
+  if (isValid) lastAuthority = text;
+  return isValid;
 }
 
 /** A path that begins with two slashes would be read as another host by whoever resolves it against ours. */

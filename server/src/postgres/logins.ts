@@ -19,11 +19,11 @@ const LONGEST_LOCK_S = 86_400;
  * Otherwise the attempt is allowed, and the one that reaches the threshold locks the subject for those after it.
  */
 function beginStatement(name: string, find: string) {
-  const locked = "(l.locked_until IS NOT NULL AND l.locked_until > $2)";
-  const fresh = "(l.window_started_at <= $2 - make_interval(secs => $4) OR l.locked_until IS NOT NULL)";
+  const locked = "(l.locked_until IS NOT NULL AND l.locked_until > $2::timestamptz)";
+  const fresh = "(l.window_started_at <= $2::timestamptz - make_interval(secs => $4::int) OR l.locked_until IS NOT NULL)";
   const failures = `(CASE WHEN ${fresh} THEN 1 ELSE l.failures + 1 END)`;
-  const strikes = `(CASE WHEN l.touched_at <= $2 - make_interval(secs => ${LONGEST_LOCK_S}) THEN 0 ELSE l.strikes END)`;
-  const lockEnd = `$2 + make_interval(secs => least(${LONGEST_LOCK_S}, $5 * power(2, least(${strikes}, 16))))`;
+  const strikes = `(CASE WHEN l.touched_at <= $2::timestamptz - make_interval(secs => ${LONGEST_LOCK_S}) THEN 0 ELSE l.strikes END)`;
+  const lockEnd = `$2::timestamptz + make_interval(secs => least(${LONGEST_LOCK_S}, $5::int * power(2, least(${strikes}, 16))))`;
   return statement<BeginRow>(
     name,
     `WITH account AS (
@@ -31,15 +31,15 @@ function beginStatement(name: string, find: string) {
     ),
     counted AS (
       INSERT INTO login_lockouts AS l (subject, failures, window_started_at, locked_until, strikes, allowed, touched_at)
-      VALUES (coalesce('user:' || (SELECT id FROM account), 'unknown:' || encode(sha256(convert_to($1::text, 'UTF8')), 'hex')), 1, $2,
-        CASE WHEN $3 <= 1 THEN $2 + make_interval(secs => $5) END, CASE WHEN $3 <= 1 THEN 1 ELSE 0 END, true, $2)
+      VALUES (coalesce('user:' || (SELECT id FROM account), 'unknown:' || encode(sha256(convert_to($1::text, 'UTF8')), 'hex')), 1, $2::timestamptz,
+        CASE WHEN $3::int <= 1 THEN $2::timestamptz + make_interval(secs => $5::int) END, CASE WHEN $3::int <= 1 THEN 1 ELSE 0 END, true, $2::timestamptz)
       ON CONFLICT (subject) DO UPDATE SET
         failures = CASE WHEN ${locked} THEN l.failures ELSE ${failures} END,
-        window_started_at = CASE WHEN ${locked} OR NOT ${fresh} THEN l.window_started_at ELSE $2 END,
-        strikes = CASE WHEN ${locked} OR ${failures} < $3 THEN ${strikes} ELSE ${strikes} + 1 END,
-        locked_until = CASE WHEN ${locked} THEN l.locked_until WHEN ${failures} >= $3 THEN ${lockEnd} END,
+        window_started_at = CASE WHEN ${locked} OR NOT ${fresh} THEN l.window_started_at ELSE $2::timestamptz END,
+        strikes = CASE WHEN ${locked} OR ${failures} < $3::int THEN ${strikes} ELSE ${strikes} + 1 END,
+        locked_until = CASE WHEN ${locked} THEN l.locked_until WHEN ${failures} >= $3::int THEN ${lockEnd} END,
         allowed = NOT ${locked},
-        touched_at = CASE WHEN ${locked} THEN l.touched_at ELSE $2 END
+        touched_at = CASE WHEN ${locked} THEN l.touched_at ELSE $2::timestamptz END
       RETURNING l.subject, l.allowed, l.locked_until
     )
     SELECT counted.*, users.password_hash, users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}

@@ -15,7 +15,7 @@ const ROTATE = statement<UserRow & { session_id: string; refresh_expires_at: Dat
     WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $5
       AND sessions.id = t.session_id AND sessions.revoked_at IS NULL AND sessions.expires_at > $5
       AND users.id = sessions.user_id AND users.disabled_at IS NULL
-    RETURNING t.session_id, sessions.user_id, least(sessions.expires_at, $5 + make_interval(secs => $4)) AS refresh_expires_at
+    RETURNING t.session_id, sessions.user_id, least(sessions.expires_at, $5::timestamptz + make_interval(secs => $4)) AS refresh_expires_at
   ), successor AS (
     INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
     SELECT $2, session_id, $5, refresh_expires_at FROM used

@@ -7,14 +7,14 @@ import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 /** FOR SHARE: a change of password waits for this login and then ends its session, or goes first and refuses it. */
 const OPEN = statement<{ id: string }>(
   "open_session",
-  `WITH account AS (
+  `WITH upgraded AS (
     UPDATE users SET password_hash = coalesce($12::text, password_hash)
-    WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12 IS NOT NULL
+    WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12::text IS NOT NULL
     RETURNING id
+  ), unchanged AS (
+    SELECT id FROM users WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12::text IS NULL FOR SHARE
   ), verified AS (
-    SELECT id FROM account
-    UNION ALL
-    (SELECT id FROM users WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12 IS NULL FOR SHARE)
+    SELECT id FROM upgraded UNION ALL SELECT id FROM unchanged
   ), opened AS (
     INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, ip, user_agent)
     SELECT $1, id, $3, $3, $4, $5, $6 FROM verified
@@ -100,7 +100,7 @@ const LOGOUT = statement(
     RETURNING id, user_id
   ), listed AS (
     INSERT INTO revoked_tokens (jti, session_id, revoked_at, expires_at)
-    SELECT $4, $2, $6, $5 WHERE $4 IS NOT NULL AND $5 > $6
+    SELECT $4::text, $2::uuid, $6, $5::timestamptz WHERE $4::text IS NOT NULL AND $5::timestamptz > $6
     ON CONFLICT (jti) DO NOTHING
   ), ${recordEvent({
     type: "session.logged_out",
