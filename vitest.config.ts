@@ -7,5 +7,8 @@ export default defineConfig({
   },
   test: {
     include: ["server/test/**/*.test.ts", "envelope/test/**/*.test.ts"],
+    globalSetup: ["server/test/support/global-setup.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
   },
 });

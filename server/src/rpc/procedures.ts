@@ -65,7 +65,6 @@ export function createProcedures(registrations: Registration[], options: Procedu
         requestHeader: call.header,
         url: call.url,
         contextValues: call.contextValues,
-        shutdownSignal: options.shutdownSignal,
         ...(call.signal && { requestSignal: call.signal }),
       });
       const message = await invokeUnaryImplementation(spec, context, call.message, options.interceptors);
