@@ -15,9 +15,10 @@ import { refreshTokens } from "./crypto/refresh-tokens.ts";
 import { building, type Disposal } from "./disposal.ts";
 import { createClientAddress } from "./http/client-address.ts";
 import { createCors } from "./http/cors.ts";
-import { readHttpRoutes, servedRoutes } from "./http/http-rules.ts";
+import { readHttpRoutes, servedPath, servedRoutes } from "./http/http-rules.ts";
 import { createListener } from "./http/listener.ts";
 import { listenOnePort, type OnePortOptions } from "./http/one-port.ts";
+import { readOpenApi } from "./http/openapi.ts";
 import { createOperations } from "./http/operations.ts";
 import { createRestHandler } from "./http/rest.ts";
 import { createSecurityHeaders } from "./http/security-headers.ts";
@@ -200,7 +201,10 @@ async function createRequestListener(
   const services = [AuthService, KeyService];
   const policies = readPolicies(services);
   const production = config.environment === "production";
-  const sealing = createEnvelopePolicy(config.sealing, services.flatMap((service) => service.methods));
+  const sealing = createEnvelopePolicy(
+    config.sealing,
+    services.flatMap((service) => service.methods),
+  );
   const front = frontEnvelope({
     findOpener: (kid) => keys.ring.findOpener(kid),
     nonces: stores.nonces,
@@ -231,7 +235,10 @@ async function createRequestListener(
   return createListener({
     handlers: new Map([...procedures.handlers, ...infrastructure.handlers]),
     routes: servedRoutes(readHttpRoutes(services), config.basePath),
-    operations: createOperations({ isReady: server.isReady, openApi: await readFile(OPEN_API_FILE, "utf8") }),
+    operations: createOperations({
+      isReady: server.isReady,
+      openApi: await readOpenApi(OPEN_API_FILE, (path) => servedPath(path, config.basePath)),
+    }),
     rest: createRestHandler({ procedures, policies, bodyLimitBytes: config.bodyLimitBytes }),
     cors: createCors(config.corsOrigins),
     clientAddress: createClientAddress(config.trustedProxies),

@@ -1,6 +1,6 @@
+import type { App } from "./app.ts";
 import type { Config } from "./config.ts";
 import { seedUser, userExists } from "./postgres/demo-user.ts";
-import type { App } from "./app.ts";
 
 /** Somebody to log in as. Only in development, where nothing else protects anything. */
 export const DEMO_USER = { email: "demo@example.com", username: "demo", password: "open sesame, twice" };

@@ -8,10 +8,3 @@ export function refuseProblems(problems: Problems): void {
   const message = problems.map(({ field, problem }) => `${field}: ${problem}`).join("; ");
   throw new AuthError("validation_failed", { message });
 }
-
-const CONTROL = /\p{Cc}/u;
-
-/** Whether a text can be stored and shown: well-formed Unicode without control characters. */
-export function isCleanText(text: string): boolean {
-  return text.isWellFormed() && !CONTROL.test(text);
-}

@@ -41,16 +41,16 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
 
 const WELL_KNOWN = "/.well-known/";
 
-/** Where a route is served: behind the base path, except what RFC 8615 puts at the root. */
-function servedPath(route: HttpRoute, basePath: string): string {
-  return route.path.startsWith(WELL_KNOWN) ? route.path : basePath + route.path;
+/** Where a path is served: behind the base path, except what RFC 8615 puts at the root. */
+export function servedPath(path: string, basePath: string): string {
+  return path.startsWith(WELL_KNOWN) ? path : basePath + path;
 }
 
 /** The routes by the path where they are served, then by verb. */
 export function servedRoutes(routes: HttpRoute[], basePath: string): Map<string, Map<string, HttpRoute>> {
   const served = new Map<string, Map<string, HttpRoute>>();
   for (const route of routes) {
-    const path = servedPath(route, basePath);
+    const path = servedPath(route.path, basePath);
     served.set(path, (served.get(path) ?? new Map()).set(route.verb, route));
   }
   return served;

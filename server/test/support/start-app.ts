@@ -5,7 +5,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { inject, onTestFinished } from "vitest";
 import { type App, buildApp, type Overrides } from "../../src/app.ts";
-import { type Env, readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config.ts";
+import type { Env } from "../../src/env.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { createTestClock, type TestClock } from "./test-clock.ts";
 

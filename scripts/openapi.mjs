@@ -1,0 +1,134 @@
+// Builds the OpenAPI 3.1 document of the plain HTTP/JSON routes from the contract.
+import { getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
+import { commentOf } from "./contract.mjs";
+
+/** @typedef {import("@bufbuild/protobuf").DescMessage} DescMessage */
+/** @typedef {import("@bufbuild/protobuf").DescField} DescField */
+/** @typedef {import("@bufbuild/protobuf").DescMethod} DescMethod */
+/** @typedef {{ http: any, access: any, successStatus: any, reasons: { code: string, status: number, text: string }[] }} Options */
+
+const TIMESTAMP = "google.protobuf.Timestamp";
+const ACCESS_BEARER = 2;
+const SCALARS = {
+  [ScalarType.STRING]: { type: "string" },
+  [ScalarType.BOOL]: { type: "boolean" },
+  [ScalarType.INT32]: { type: "integer", format: "int32" },
+};
+
+/** @param {import("@bufbuild/protobuf").DescService[]} services @param {Options} options */
+export function buildOpenApi(services, options) {
+  /** @type {Record<string, object>} */
+  const schemas = { Error: errorSchema(options) };
+  /** @type {Record<string, Record<string, object>>} */
+  const paths = {};
+  for (const method of services.flatMap((service) => service.methods)) {
+    if (!hasOption(method, options.http)) continue;
+    const rule = getOption(method, options.http);
+    for (const [index, { pattern }] of [rule, ...rule.additionalBindings].entries()) {
+      const operation = describeOperation(method, { options, schemas, alias: index > 0 });
+      paths[pattern.value] = { ...paths[pattern.value], [pattern.case]: operation };
+    }
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Sello",
+      version: "1",
+      description:
+        "The plain HTTP/JSON routes. The same operations answer gRPC, gRPC-Web and Connect on the same port.",
+    },
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { bearer: { type: "http", scheme: "bearer" } },
+    },
+  };
+}
+
+/** @param {DescMethod} method @param {{ options: Options, schemas: Record<string, object>, alias: boolean }} context */
+function describeOperation(method, { options, schemas, alias }) {
+  const [, summary, description] = /^(.*?\.)(?:\s+(.*))?$/s.exec(commentOf(method)) ?? [];
+  const bearer = getOption(method, options.access) === ACCESS_BEARER;
+  const status = hasOption(method, options.successStatus) ? getOption(method, options.successStatus) : 200;
+  const isGet = getOption(method, options.http).pattern.case === "get";
+  return {
+    operationId: alias ? `${method.name}Alias` : method.name,
+    tags: [method.parent.typeName],
+    summary,
+    ...(description && { description }),
+    ...(bearer && { security: [{ bearer: [] }] }),
+    ...(!isGet && { requestBody: { required: true, content: jsonOf(method.input, schemas) } }),
+    responses: {
+      [status]: { description: "Success.", content: jsonOf(method.output, schemas) },
+      default: {
+        description: "The call is refused.",
+        content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
+      },
+    },
+  };
+}
+
+/** @param {DescMessage} message @param {Record<string, object>} schemas */
+function jsonOf(message, schemas) {
+  return { "application/json": { schema: referTo(message, schemas) } };
+}
+
+/** @param {DescMessage} message @param {Record<string, object>} schemas */
+function referTo(message, schemas) {
+  if (message.typeName === TIMESTAMP) return { type: "string", format: "date-time" };
+  if (!(message.typeName in schemas)) {
+    /** @type {Record<string, object>} */
+    const properties = {};
+    schemas[message.typeName] = { type: "object", description: commentOf(message), properties };
+    for (const field of message.fields) properties[memberName(field)] = describeField(field, schemas);
+  }
+  return { $ref: `#/components/schemas/${message.typeName}` };
+}
+
+/** Proto field names, except where the contract names the member itself. @param {DescField} field */
+function memberName(field) {
+  return field.jsonName.startsWith("__") ? field.jsonName : field.name;
+}
+
+/** @param {DescField} field @param {Record<string, object>} schemas */
+function describeField(field, schemas) {
+  const description = commentOf(field);
+  if (field.fieldKind === "message") return { ...referTo(field.message, schemas), description };
+  if (field.fieldKind === "scalar") return { ...scalar(field.scalar), description };
+  if (field.fieldKind === "enum") return { enum: field.enum.values.map(({ name }) => name), description };
+  if (field.fieldKind === "list" && field.listKind === "message") {
+    return { type: "array", items: referTo(field.message, schemas), description };
+  }
+  if (field.fieldKind === "list" && field.listKind === "scalar") {
+    return { type: "array", items: scalar(field.scalar), description };
+  }
+  throw new Error(`${field.toString()} is of a kind that the OpenAPI document does not describe yet`);
+}
+
+/** @param {ScalarType} type */
+function scalar(type) {
+  const schema = SCALARS[/** @type {keyof typeof SCALARS} */ (type)];
+  if (schema === undefined) throw new Error(`${ScalarType[type]} is not described yet`);
+  return schema;
+}
+
+/** @param {Options} options */
+function errorSchema({ reasons }) {
+  return {
+    type: "object",
+    required: ["error"],
+    properties: {
+      error: {
+        type: "object",
+        required: ["code", "message"],
+        properties: {
+          code: {
+            enum: reasons.map(({ code }) => code),
+            description: reasons.map(({ code, status, text }) => `- \`${code}\` (${status}): ${text}`).join("\n"),
+          },
+          message: { type: "string", description: "For people. Never parse it." },
+        },
+      },
+    },
+  };
+}
