@@ -78,12 +78,11 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const clock = overrides.clock ?? systemClock;
     const log = overrides.log ?? createLog(config.logLevel);
     const metrics = createMetrics();
-    const [stores, keys] = await Promise.all([
-      openStores({ config, secrets, clock, log, redisKeyPrefix: overrides.redisKeyPrefix ?? "sello:" }),
-      openServerKeys(config, { clock, log }),
-    ]);
-    disposal.defer(() => stores[Symbol.asyncDispose]());
+    const keys = await openServerKeys(config, { clock, log });
     disposal.defer(() => keys[Symbol.dispose]());
+    const redisKeyPrefix = overrides.redisKeyPrefix ?? "sello:";
+    const stores = await openStores({ config, secrets, clock, log, redisKeyPrefix });
+    disposal.defer(() => stores[Symbol.asyncDispose]());
 
     const deps = await buildDeps({ config, secrets, clock, stores, keys, metrics, disposal });
     const server = await listen({ config, log, metrics, stores, keys, deps, overrides, disposal });

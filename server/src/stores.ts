@@ -31,7 +31,8 @@ const REDIS_START_MS = 5_000;
 /** Opens PostgreSQL and Redis, or what is embedded where no URL is given, and migrates. All of it or nothing. */
 export function openStores(options: StoresOptions): Promise<Stores> {
   return building(async (disposal) => {
-    const [durable, ephemeral] = await Promise.all([openDurable(options, disposal), openEphemeral(options, disposal)]);
+    const ephemeral = await openEphemeral(options, disposal);
+    const durable = await openDurable(options, disposal);
     return {
       ...durable,
       ...ephemeral,
