@@ -6,7 +6,7 @@ import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { systemClock } from "./clock.ts";
 import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
-import { loadCommonPasswords } from "./crypto/common-passwords.ts";
+import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import { type KeyStore, openKeys } from "./crypto/key-store.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
@@ -84,7 +84,7 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const stores = await openStores({ config, secrets, clock, log, redisKeyPrefix });
     disposal.defer(() => stores[Symbol.asyncDispose]());
 
-    const deps = await buildDeps({ config, secrets, clock, stores, keys, metrics, disposal });
+    const deps = buildDeps({ config, secrets, clock, stores, keys, metrics, disposal });
     const server = await listen({ config, log, metrics, stores, keys, deps, overrides, disposal });
     const jobs = schedule(
       [
@@ -131,22 +131,21 @@ export function keySettings(config: Config) {
   return { dir, signingAlg, encryptionAlg, encryptionCrv, frontCrv, rsaBits, graceS };
 }
 
-async function buildDeps(
+function buildDeps(
   context: Pick<Context, "config" | "stores" | "keys" | "metrics" | "disposal"> & { secrets: Secrets; clock: Clock },
-): Promise<Deps> {
+): Deps {
   const { config, secrets, clock, stores, keys, metrics, disposal } = context;
   const { memoryKib, passes, concurrency, queue } = config.argon2;
   const pool = createHashPool({ threads: concurrency, maxQueue: queue });
   disposal.defer(() => pool[Symbol.asyncDispose]());
   watchPool(metrics, pool);
-  const common = await loadCommonPasswords();
   const { database } = stores;
   return {
     accounts: createAccounts(database),
     logins: createLogins(database, config.lockout),
     sessions: { ...createSessions(database), ...createRefreshTokenStore(database) },
     hasher: createPasswordHasher(pool, { memoryKib, passes, pepper: secrets.passwordPepper }),
-    passwordPolicy: { minLength: config.passwordMinLength, isCommon: common.has },
+    passwordPolicy: { minLength: config.passwordMinLength, isCommon: createCommonPasswords().has },
     accessTokens: createAccessTokens({
       keys: keys.ring,
       clock,

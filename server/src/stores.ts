@@ -7,10 +7,6 @@ import { createMemoryRateCounter } from "./memory/rate-counter.ts";
 import { type Database, openDatabase, pingDatabase } from "./postgres/database.ts";
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
 import { migrate } from "./postgres/migrate.ts";
-import { createBreaker } from "./redis/breaker.ts";
-import { connectRedis, pingRedis, untilReady } from "./redis/connection.ts";
-import { createRedisNonces } from "./redis/nonces.ts";
-import { createRedisRateCounter } from "./redis/rate-counter.ts";
 import type { Clock, Nonces } from "./service/ports.ts";
 import type { RateCounter } from "./service/rate-limits.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -25,8 +21,6 @@ export type Stores = AsyncDisposable & {
 };
 
 export type StoresOptions = { config: Config; secrets: Secrets; clock: Clock; log: Log; redisKeyPrefix: string };
-
-const REDIS_START_MS = 5_000;
 
 /** Opens PostgreSQL and Redis, or what is embedded where no URL is given, and migrates. All of it or nothing. */
 export function openStores(options: StoresOptions): Promise<Stores> {
@@ -77,28 +71,24 @@ type Ephemeral = Pick<Stores, "nonces" | "rateCounter" | "embedded" | "isReady">
 
 async function openEphemeral(options: StoresOptions, disposal: Disposal): Promise<Ephemeral> {
   const { config, secrets, clock, log, redisKeyPrefix } = options;
-  const sizes = config.rateLimits;
   if (secrets.redisUrl === undefined) {
     return {
       nonces: createMemoryNonces(clock),
-      rateCounter: createMemoryRateCounter(sizes),
+      rateCounter: createMemoryRateCounter(config.rateLimits),
       embedded: ["nonces and rate limits in this process"],
       isReady: async () => true,
     };
   }
-  const redis = connectRedis({
+  // Imported where it is used: a server without Redis does without its client, and the memory that it takes.
+  const { openRedisStores } = await import("./redis/stores.ts");
+  const { close, ...stores } = await openRedisStores({
     url: secrets.redisUrl,
     cluster: config.redisCluster,
     keyPrefix: redisKeyPrefix,
     onError: (error) => log.warn("Redis", { error }),
+    clock,
+    rateLimits: config.rateLimits,
   });
-  disposal.defer(() => redis.disconnect());
-  await untilReady(redis, REDIS_START_MS);
-  const breaker = createBreaker(clock);
-  return {
-    nonces: createRedisNonces(redis, breaker),
-    rateCounter: createRedisRateCounter(redis, { breaker, sizes }),
-    embedded: [],
-    isReady: () => pingRedis(redis),
-  };
+  disposal.defer(close);
+  return { ...stores, embedded: [] };
 }

@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+
 /**
  * Whether a password is a common one in disguise: the bundled list (zxcvbn's, 49,000 entries from leaks) holds it, or holds
  * what is left of it without digits and marks at its ends, or holds the part that it repeats.
@@ -6,15 +8,25 @@ export type CommonPasswords = { has(password: string): boolean };
 
 const MIN_CORE_LENGTH = 4;
 
-export async function loadCommonPasswords(): Promise<CommonPasswords> {
-  const { dictionary } = await import("@zxcvbn-ts/language-common");
-  const list = new Set<string>(dictionary["passwords-common"] ?? []);
+/** Reads the list when the first password is looked at: a server at rest does without its megabytes. */
+export function createCommonPasswords(): CommonPasswords {
+  let list: Set<string> | undefined;
   return {
     has(password) {
-      const folded = password.toLowerCase();
-      return cores(folded).some((core) => list.has(core));
+      list ??= readList();
+      const known = list;
+      return cores(password.toLowerCase()).some((core) => known.has(core));
     },
   };
+}
+
+function readList(): Set<string> {
+  const { dictionary } = createRequire(import.meta.url)("@zxcvbn-ts/language-common") as {
+    dictionary: Record<string, string[]>;
+  };
+  const passwords = dictionary["passwords-common"];
+  if (passwords === undefined) throw new Error("the bundled list of common passwords is missing");
+  return new Set(passwords);
 }
 
 /** What is left of a password without its disguise, where that is at least half of it. */

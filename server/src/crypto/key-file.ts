@@ -1,6 +1,5 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
 import { importOpener } from "@sello/envelope";
-import { calculateJwkThumbprint } from "jose";
 import { generatePrivateKey, type Curve, type KeySlot, type KeyUse } from "./key-algorithms.ts";
 import type { KeyState, PublicJwk, RingKey } from "./key-ring.ts";
 
@@ -20,6 +19,8 @@ const PUBLIC_MEMBERS = ["crv", "x", "y", "n", "e"] as const;
 /** A new key for a slot; its `kid` is the RFC 7638 thumbprint. */
 export async function createStoredKey(slot: KeySlot, state: KeyState, now: Date): Promise<StoredKey> {
   const jwk = (await generatePrivateKey(slot)).export({ format: "jwk" });
+  // Imported where it is used: a server that finds its keys never makes one.
+  const { calculateJwkThumbprint } = await import("jose");
   const kid = await calculateJwkThumbprint(jwk as Parameters<typeof calculateJwkThumbprint>[0]);
   return { ...jwk, kty: String(jwk.kty), kid, use: slot.use, alg: slot.alg, state, since: now.toISOString() };
 }

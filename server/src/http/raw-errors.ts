@@ -1,38 +1,21 @@
-import type { ServerResponse } from "node:http";
+import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import { RESPONSES } from "../rpc/errors.ts";
 
 /** The failures that happen where no route is known yet. */
 export type RawErrorCode = "invalid_request" | "payload_too_large" | "internal";
 
-const errors: Record<RawErrorCode, { status: number; phrase: string; message: string }> = {
-  invalid_request: {
-    status: 400,
-    phrase: "Bad Request",
-    message: "The request could not be read. Check its content type, its syntax and the types of its fields.",
-  },
-  payload_too_large: {
-    status: 413,
-    phrase: "Payload Too Large",
-    message: "The request is larger than this server accepts.",
-  },
-  internal: {
-    status: 500,
-    phrase: "Internal Server Error",
-    message: "The server failed. The request id finds the cause in its log.",
-  },
-};
-
 /** `{"error":{"code","message"}}`, the only body an error has. */
 function errorBody(code: RawErrorCode): string {
-  return JSON.stringify({ error: { code, message: errors[code].message } });
+  return JSON.stringify({ error: { code, message: RESPONSES[code].message } });
 }
 
 /** A whole HTTP/1.1 response, for a socket on which no response object exists. Its connection must be closed after it. */
 export function rawErrorResponse(code: RawErrorCode): string {
   const body = errorBody(code);
-  const { status, phrase } = errors[code];
+  const status = RESPONSES[code].httpStatus;
   return [
-    `HTTP/1.1 ${status} ${phrase}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     "Content-Type: application/json",
     `Content-Length: ${Buffer.byteLength(body)}`,
     `Date: ${new Date(performance.timeOrigin + performance.now()).toUTCString()}`,
@@ -50,7 +33,7 @@ export function sendRawError(res: ServerResponse | Http2ServerResponse, code: Ra
   if (res.headersSent || res.writableEnded) return;
   for (const name of res.getHeaderNames()) res.removeHeader(name);
   const body = errorBody(code);
-  res.statusCode = errors[code].status;
+  res.statusCode = RESPONSES[code].httpStatus;
   res.setHeader("content-type", "application/json");
   res.setHeader("content-length", Buffer.byteLength(body));
   if ("shouldKeepAlive" in res) res.setHeader("connection", "close");
