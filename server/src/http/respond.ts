@@ -26,9 +26,9 @@ export function respond(
   headers: Record<string, string>,
   body: string,
 ): void {
-  const bytes = Buffer.from(body, "utf8");
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.setHeader("content-length", bytes.byteLength);
-  response.end(bytes);
+  response.setHeader("content-length", Buffer.byteLength(body));
+  // As text: Node then writes it in one piece with the headers.
+  response.end(body);
 }
