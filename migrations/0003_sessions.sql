@@ -10,7 +10,8 @@ CREATE TABLE sessions (
   ip inet NOT NULL,
   user_agent text NOT NULL
 );
-CREATE INDEX sessions_live_idx ON sessions (user_id, created_at DESC, id DESC) WHERE revoked_at IS NULL;
+-- Of all sessions, not of the live ones alone: a user who is deleted takes every one of them along.
+CREATE INDEX sessions_user_idx ON sessions (user_id, created_at DESC, id DESC);
 CREATE INDEX sessions_expires_at_idx ON sessions (expires_at);
 
 -- Only hashes. A used token stays until its session is over: that is how a replay is known for what it is.

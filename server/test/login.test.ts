@@ -41,7 +41,9 @@ describe("login", () => {
     const { credentials, user } = await registerUser(server.url);
     await loginUser(server.url, credentials.email, "not the passphrase");
     await loginUser(server.url, credentials.email);
-    const { rows } = await server.db.query("SELECT result FROM login_attempts WHERE user_id = $1 ORDER BY id", [user.id]);
+    const { rows } = await server.db.query("SELECT result FROM login_attempts WHERE user_id = $1 ORDER BY id", [
+      user.id,
+    ]);
     expect(rows.map((row) => row.result)).toStrictEqual(["invalid_credentials", "succeeded"]);
   });
 });

@@ -1,7 +1,8 @@
 const MAX_LENGTH = 254;
 /** RFC 5321 section 4.1.2: Dot-string. Quoted and non-ASCII local parts are refused: no two mailboxes may look alike. */
 const LOCAL_PART = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
-const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$/;
+/** The last label is not all digits (RFC 3696 section 2): an IPv4 address, which has many spellings, is no domain. */
+const DOMAIN = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])$/;
 
 /**
  * The canonical form under which an email is unique: NFKC, lower case, the domain in its ASCII form (RFC 5890).

@@ -12,7 +12,7 @@ const MAX_LENGTH = 320;
  */
 export function parseIdentifier(text: string): Identifier | undefined {
   if (text.length === 0 || text.length > MAX_LENGTH) return undefined;
-  const email = text.includes("@") ? canonicalEmail(text) : undefined;
+  const email = text.normalize("NFKC").includes("@") ? canonicalEmail(text) : undefined;
   if (email !== undefined) return { kind: "email", key: email };
   const username = parseUsername(text.trim());
   if (username !== undefined) return { kind: "username", key: usernameKey(username) };

@@ -17,7 +17,11 @@ export function isReadablePassword(password: string): boolean {
 }
 
 /** Why a new password is refused, or undefined when it is good. */
-export function passwordWeakness(policy: PasswordPolicy, password: string, context: PasswordContext): string | undefined {
+export function passwordWeakness(
+  policy: PasswordPolicy,
+  password: string,
+  context: PasswordContext,
+): string | undefined {
   const normal = normalizePassword(password);
   const length = codePoints(normal);
   if (length < policy.minLength) return `The password must have at least ${policy.minLength} characters.`;

@@ -20,6 +20,6 @@ export function decideRefresh(state: RefreshState | undefined, now: Date, retryG
   if (state.usedAt === null) return "refresh_expired";
   if (state.sessionExpiresAt <= now) return "refresh_expired";
   const age = now.getTime() - state.usedAt.getTime();
-  if (age <= retryGraceS * 1000 && state.successorUsed === false) return "retry";
+  if (retryGraceS > 0 && age <= retryGraceS * 1000 && state.successorUsed === false) return "retry";
   return "refresh_reused";
 }

@@ -3,11 +3,11 @@ import type { Accounts } from "../service/ports.ts";
 import { type Database, inTransaction, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 
-const REGISTER = statement<{ permissions: string[] }>(
+const REGISTER = statement<{ roles: string[]; permissions: string[] }>(
   "register",
-  `WITH account AS (
+  `WITH RECURSIVE account AS (
     INSERT INTO users (id, email, username, username_key, password_hash, password_changed_at, data_public, created_at)
-    VALUES ($1, $2, $3, lower($3), $4, $6, $5, $6)
+    VALUES ($1, $2, $3, lower($3::text COLLATE "C"), $4, $6, $5, $6)
     RETURNING id
   ), granted AS (
     INSERT INTO user_roles (user_id, role, granted_at) SELECT id, $14, $6 FROM account
@@ -29,8 +29,14 @@ const REGISTER = statement<{ permissions: string[] }>(
     userAgent: "$10",
     requestId: "$11",
   })}
-  SELECT coalesce(array_agg(permission ORDER BY permission), '{}') AS permissions
-  FROM role_permissions WHERE role = $14`,
+, held (role) AS (
+    SELECT $14::text
+    UNION
+    SELECT role_parents.parent FROM held JOIN role_parents ON role_parents.role = held.role
+  )
+  SELECT
+    (SELECT array_agg(role ORDER BY role) FROM held) AS roles,
+    coalesce((SELECT array_agg(DISTINCT permission ORDER BY permission) FROM held JOIN role_permissions USING (role)), '{}') AS permissions`,
 );
 
 const REPLACE_PASSWORD = statement<{ id: string }>(
@@ -87,7 +93,7 @@ export function createAccounts(db: Database): Accounts {
         id: user.id,
         email: user.email,
         username: user.username,
-        roles: [DEFAULT_ROLE],
+        roles: row?.roles ?? [],
         permissions: row?.permissions ?? [],
         mfaEnabled: false,
         createdAt: session.now,

@@ -15,18 +15,21 @@ export function statement<Row>(name: string, text: string): Statement<Row> {
 
 export type DatabaseOptions = { url: string; poolSize: number; onError(error: Error): void };
 
-const CONNECT_TIMEOUT_MS = 800;
-const QUERY_TIMEOUT_MS = 5_000;
+/** How long a statement may take, the wait for a connection included. The server gives up at the same time. */
+const ANSWER_MS = 1_000;
+const CONNECT_MS = 800;
+/** For work in bulk, which nobody waits for. */
+const BULK_MS = 60_000;
 
-/** A pool that waits for nothing without a limit: a database that does not answer is `unavailable` in under a second. */
+/** A pool that waits for nothing without a limit: a database that does not answer is `unavailable` in a second. */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
-    statement_timeout: QUERY_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: QUERY_TIMEOUT_MS,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: ANSWER_MS,
+    statement_timeout: ANSWER_MS,
+    idle_in_transaction_session_timeout: 5 * ANSWER_MS,
     keepAlive: true,
     application_name: "sello",
   });
@@ -37,15 +40,16 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 /**
  * Runs one prepared statement.
- * @throws AuthError the reason of a broken constraint, or `unavailable` when the database does not answer.
+ * @throws AuthError the reason of a broken constraint, or `unavailable` when the database does not answer within a second.
  */
 export async function run<Row>(db: Queryable, query: Statement<Row>, values: unknown[]): Promise<Row[]> {
-  try {
-    const result = await db.query({ name: query.name, text: query.text, values });
-    return result.rows as Row[];
-  } catch (error) {
-    throw translate(error);
-  }
+  const { name, text } = query;
+  if (!(db instanceof pg.Pool)) return send<Row>(db, { name, text, values });
+  const deadline = performance.now() + ANSWER_MS;
+  return withConnection(db, (client) => {
+    const left = Math.max(ANSWER_MS - CONNECT_MS, deadline - performance.now());
+    return send<Row>(client, { name, text, values, query_timeout: left });
+  });
 }
 
 export async function runOne<Row>(db: Queryable, query: Statement<Row>, values: unknown[]): Promise<Row | undefined> {
@@ -53,35 +57,73 @@ export async function runOne<Row>(db: Queryable, query: Statement<Row>, values: 
   return row;
 }
 
-/** The unit of work: what `task` writes commits together, or not at all when it throws. */
-export async function inTransaction<T>(db: Database, task: (transaction: Queryable) => Promise<T>): Promise<T> {
-  const client = await db.connect().catch((error: unknown) => {
-    throw translate(error);
+/** The same for a statement over many rows, which may take a minute. */
+export function runInBulk<Row>(db: Database, query: Statement<Row>, values: unknown[]): Promise<Row[]> {
+  return inTransaction(db, async (transaction) => {
+    await send(transaction, { text: `SET LOCAL statement_timeout = ${BULK_MS}` });
+    return send<Row>(transaction, { name: query.name, text: query.text, values, query_timeout: BULK_MS });
   });
-  let broken: Error | undefined;
-  try {
-    await client.query("BEGIN");
-    const result = await task(client);
-    await client.query("COMMIT");
-    return result;
-  } catch (error) {
-    await client.query("ROLLBACK").catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error instanceof AuthError ? error : translate(error);
-  } finally {
-    client.release(broken);
-  }
+}
+
+/** The unit of work: what `task` writes commits together, or not at all when it throws. */
+export function inTransaction<T>(db: Database, task: (transaction: Queryable) => Promise<T>): Promise<T> {
+  return withConnection(db, async (client) => {
+    await send(client, { text: "BEGIN" });
+    try {
+      const result = await task(client);
+      await send(client, { text: "COMMIT" });
+      return result;
+    } catch (error) {
+      // A connection that is lost or silent is closed instead, which rolls back too.
+      if (!isUnavailable(error)) await send(client, { text: "ROLLBACK" });
+      throw error;
+    }
+  });
 }
 
 /** Whether the database answers. */
 export async function pingDatabase(db: Database): Promise<boolean> {
   try {
-    await db.query("SELECT 1");
+    await run(db, PING, []);
     return true;
   } catch {
     return false;
   }
+}
+
+const PING = statement("ping", "SELECT 1");
+
+/** Lends a connection. One that proved lost or silent does not go back into the pool. */
+async function withConnection<T>(db: Database, task: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await db.connect().catch((error: unknown) => {
+    throw translate(error);
+  });
+  client.on("error", ignore);
+  let broken = false;
+  try {
+    return await task(client);
+  } catch (error) {
+    broken = isUnavailable(error);
+    throw error;
+  } finally {
+    client.off("error", ignore);
+    client.release(broken);
+  }
+}
+
+/** A lent connection that is lost between two statements says so; the next statement fails, and nobody else needs to know. */
+function ignore(): void {}
+
+async function send<Row>(db: Queryable, query: pg.QueryConfig & { query_timeout?: number }): Promise<Row[]> {
+  try {
+    return (await db.query(query)).rows as Row[];
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof AuthError && error.reason === "unavailable";
 }
 
 /** PostgreSQL's own refusals that pass by themselves: connections, shutdown, resources, time-outs, read-only after a failover. */
@@ -89,6 +131,7 @@ const PASSING_CLASSES = /^(08|53|57|58)|^25006$|^40001$|^40P01$/;
 
 function translate(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return new AuthError("unavailable", { cause: error });
-  if (error.code !== undefined && PASSING_CLASSES.test(error.code)) return new AuthError("unavailable", { cause: error });
+  if (error.code !== undefined && PASSING_CLASSES.test(error.code))
+    return new AuthError("unavailable", { cause: error });
   return constraintError(error.constraint) ?? error;
 }

@@ -6,7 +6,7 @@ const SEED = statement<{ id: string }>(
   "seed_demo_user",
   `WITH account AS (
     INSERT INTO users (id, email, username, username_key, password_hash, password_changed_at, data_public, created_at)
-    VALUES ($1, $2, $3, lower($3), $4, $6, $5, $6)
+    VALUES ($1, $2, $3, lower($3::text COLLATE "C"), $4, $6, $5, $6)
     ON CONFLICT DO NOTHING
     RETURNING id
   )

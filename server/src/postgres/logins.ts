@@ -1,6 +1,6 @@
 import type { Identifier } from "../domain/identifier.ts";
 import type { AttemptPermit, Logins } from "../service/ports.ts";
-import { type Database, runOne, statement } from "./database.ts";
+import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
@@ -11,7 +11,7 @@ type BeginRow = { allowed: boolean; locked_until: Date | null; subject: string }
   | { password_hash: null }
 );
 
-/** No lock is longer than a day, and a day without an attempt forgets the strikes. */
+/** No lock is longer than a day, and a day without a lock or an attempt forgets the strikes. */
 const LONGEST_LOCK_S = 86_400;
 
 /**
@@ -20,10 +20,11 @@ const LONGEST_LOCK_S = 86_400;
  */
 function beginStatement(name: string, find: string) {
   const locked = "(l.locked_until IS NOT NULL AND l.locked_until > $2::timestamptz)";
-  const fresh = "(l.window_started_at <= $2::timestamptz - make_interval(secs => $4::int) OR l.locked_until IS NOT NULL)";
+  const fresh =
+    "(l.window_started_at <= $2::timestamptz - make_interval(secs => $4::int) OR l.locked_until IS NOT NULL)";
   const failures = `(CASE WHEN ${fresh} THEN 1 ELSE l.failures + 1 END)`;
-  const strikes = `(CASE WHEN l.touched_at <= $2::timestamptz - make_interval(secs => ${LONGEST_LOCK_S}) THEN 0 ELSE l.strikes END)`;
-  const lockEnd = `$2::timestamptz + make_interval(secs => least(${LONGEST_LOCK_S}, $5::int * power(2, least(${strikes}, 16))))`;
+  const strikes = `(CASE WHEN greatest(l.touched_at, l.locked_until) <= $2::timestamptz - make_interval(secs => ${LONGEST_LOCK_S}) THEN 0 ELSE l.strikes END)`;
+  const lockEnd = `$2::timestamptz + make_interval(secs => least(${LONGEST_LOCK_S}, $5::int * power(2, least(${strikes}, 17))))`;
   return statement<BeginRow>(
     name,
     `WITH account AS (
@@ -53,6 +54,21 @@ const BEGIN: Record<Identifier["kind"], ReturnType<typeof beginStatement>> = {
   nobody: beginStatement("begin_login_by_nobody", "false AND email = $1::text"),
 };
 const BEGIN_BY_ID = beginStatement("begin_login_by_id", "id = ($1::text)::uuid");
+
+/** Undoes the count of one attempt, and the lock if it was the one that reached the threshold. */
+const TAKE_BACK = statement(
+  "take_back_attempt",
+  `UPDATE login_lockouts SET
+    failures = failures - 1,
+    locked_until = NULL,
+    strikes = CASE WHEN locked_until IS NULL THEN strikes ELSE strikes - 1 END
+  WHERE subject = $1 AND failures > 0 AND window_started_at <= $2`,
+);
+
+const FIND_PASSWORD_HASH = statement<{ password_hash: string }>(
+  "find_password_hash",
+  "SELECT password_hash FROM users WHERE id = $1 AND disabled_at IS NULL",
+);
 
 const RECORD_FAILURE = statement(
   "record_login_failure",
@@ -84,6 +100,12 @@ export function createLogins(db: Database, settings: LockoutSettings): Logins {
     },
     async beginFor(userId, now) {
       return toPermit(await runOne(db, BEGIN_BY_ID, [userId, now, ...limits]));
+    },
+    async takeBack(subject, begunAt) {
+      await run(db, TAKE_BACK, [subject, begunAt]);
+    },
+    async passwordHash(userId) {
+      return (await runOne(db, FIND_PASSWORD_HASH, [userId]))?.password_hash;
     },
     async recordFailure(attempt) {
       const { client, now, identifier, userId, result } = attempt;

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from "ioredis";
+import { within } from "./breaker.ts";
 
 export type RedisClient = Redis | Cluster;
 export type RedisOptions = { url: string; cluster: boolean; keyPrefix: string; onError(error: Error): void };
@@ -6,6 +7,9 @@ export type RedisOptions = { url: string; cluster: boolean; keyPrefix: string; o
 const CONNECT_TIMEOUT_MS = 1_000;
 const COMMAND_TIMEOUT_MS = 300;
 const LONGEST_RETRY_MS = 1_000;
+/** A connection that owes an answer for so long is closed: TCP alone would wait for a lost network for minutes. */
+const SILENCE_MS = 1_500;
+const PING_MS = 500;
 
 /**
  * A connection that waits for nothing without a limit: no queue while it is down, no retries, a time-out a command. It
@@ -15,6 +19,7 @@ export function connectRedis(options: RedisOptions): RedisClient {
   const node = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
     maxRetriesPerRequest: 0,
     enableAutoPipelining: true,
   };
@@ -27,7 +32,12 @@ export function connectRedis(options: RedisOptions): RedisClient {
         clusterRetryStrategy: retry,
         enableAutoPipelining: true,
       })
-    : new Redis(options.url, { ...node, keyPrefix: options.keyPrefix, enableOfflineQueue: false, retryStrategy: retry });
+    : new Redis(options.url, {
+        ...node,
+        keyPrefix: options.keyPrefix,
+        enableOfflineQueue: false,
+        retryStrategy: retry,
+      });
   client.on("error", options.onError);
   return client;
 }
@@ -47,17 +57,21 @@ export function untilReady(client: RedisClient, timeoutMs: number): Promise<void
       outcome();
     };
     const onReady = () => finish(resolve);
-    const timer = setTimeout(() => finish(() => reject(new Error("Redis does not answer", { cause: last }))), timeoutMs);
+    const timer = setTimeout(
+      () => finish(() => reject(new Error("Redis does not answer", { cause: last }))),
+      timeoutMs,
+    );
     client.on("ready", onReady);
     client.on("error", onError);
   });
 }
 
-/** Whether Redis answers. */
+/** Whether Redis answers; of a cluster, whether each of its masters does. */
 export async function pingRedis(client: RedisClient): Promise<boolean> {
+  const nodes = client instanceof Cluster ? client.nodes("master") : [client];
   try {
-    await client.ping();
-    return true;
+    await within(PING_MS, Promise.all(nodes.map((node) => node.ping())));
+    return nodes.length > 0;
   } catch {
     return false;
   }

@@ -21,7 +21,7 @@ export async function openRedisStores(
     redis.disconnect();
     throw error;
   }
-  const breaker = createBreaker(options.clock);
+  const breaker = createBreaker();
   return {
     nonces: createRedisNonces(redis, breaker),
     rateCounter: createRedisRateCounter(redis, { breaker, sizes: options.rateLimits }),

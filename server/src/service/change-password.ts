@@ -3,6 +3,7 @@ import { isReadablePassword, PASSWORD_MAX_LENGTH, passwordWeakness } from "../do
 import { secondsUntil } from "../domain/session.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import type { Bearer, Client, Deps } from "./ports.ts";
+import { verifyAttempt } from "./verify-attempt.ts";
 
 export type ChangePasswordDeps = Pick<Deps, "accounts" | "logins" | "hasher" | "passwordPolicy" | "limits" | "clock">;
 export type ChangePasswordInput = { currentPassword: string; newPassword: string; signal?: AbortSignal };
@@ -25,7 +26,8 @@ export async function changePassword(
   if (!attempt.allowed) {
     throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
   }
-  const matches = await deps.hasher.verify(oldHash, input.currentPassword, input.signal);
+  const { currentPassword: password, signal } = input;
+  const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
   if (!matches || oldHash === undefined) {
     await deps.logins.recordFailure({
       client,

@@ -1,5 +1,4 @@
-import { refreshLifeS, secondsUntil, sessionEnd } from "../domain/session.ts";
-import { addSeconds } from "../domain/session.ts";
+import { addSeconds, refreshLifeS, secondsUntil, sessionEnd } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
 import type { Client, Deps, NewSession, RefreshSecret } from "./ports.ts";
 
@@ -33,7 +32,7 @@ export function prepareSession(
       now,
       expiresAt,
       refreshHash: refresh.hash,
-      refreshExpiresAt: refreshEnd < expiresAt ? refreshEnd : expiresAt,
+      refreshExpiresAt: new Date(Math.min(refreshEnd.getTime(), expiresAt.getTime())),
     },
   };
 }

@@ -5,6 +5,7 @@ import { secondsUntil } from "../domain/session.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import { type Grant, issueTokens, prepareSession } from "./grant.ts";
 import type { AttemptPermit, Client, Deps } from "./ports.ts";
+import { verifyAttempt } from "./verify-attempt.ts";
 
 export type LoginDeps = Pick<
   Deps,
@@ -20,20 +21,18 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
   const attempt = await deps.logins.begin(identifier, now);
   if (!attempt.allowed) return refuseLocked(deps, { client, identifier, attempt, now });
 
-  const account = attempt.account;
-  const matches = await deps.hasher.verify(account?.passwordHash, input.password, input.signal);
-  if (!matches || account === undefined || account.disabled) return refuseCredentials(deps, { client, identifier, attempt, now });
+  const { account } = attempt;
+  const { password, signal } = input;
+  const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
+  if (!matches || account === undefined || account.disabled) {
+    return refuseCredentials(deps, { client, identifier, attempt, now });
+  }
 
-  const upgradedHash = deps.hasher.isOutdated(account.passwordHash) ? await deps.hasher.hash(input.password) : undefined;
   const { session, refresh } = prepareSession(deps, client, now);
-  const opened = await deps.sessions.open({
-    session,
-    userId: account.user.id,
-    subject: attempt.subject,
-    identifier,
-    passwordHash: account.passwordHash,
-    upgradedHash,
-  });
+  const opening = { session, userId: account.user.id, subject: attempt.subject, identifier };
+  const opened =
+    (await openWith(deps, opening, { password, hash: account.passwordHash })) ??
+    (await openWithNewHash(deps, opening, { password, hash: account.passwordHash }));
   if (opened === undefined) return refuseCredentials(deps, { client, identifier, attempt, now });
 
   const tokens = await issueTokens(deps, {
@@ -44,6 +43,35 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
     now,
   });
   return { user: account.user, tokens };
+}
+
+type Opening = Omit<Parameters<LoginDeps["sessions"]["open"]>[0], "passwordHash" | "upgradedHash">;
+type Verified = { password: string; hash: string };
+
+async function openWith(deps: LoginDeps, opening: Opening, { password, hash }: Verified): Promise<true | undefined> {
+  const upgradedHash = deps.hasher.isOutdated(hash) ? await hashIfFree(deps, password) : undefined;
+  return deps.sessions.open({ ...opening, passwordHash: hash, upgradedHash });
+}
+
+/** A login beside this one may have stored the same password's new hash: what counts is whether the password is right. */
+async function openWithNewHash(
+  deps: LoginDeps,
+  opening: Opening,
+  { password, hash }: Verified,
+): Promise<true | undefined> {
+  const latest = await deps.logins.passwordHash(opening.userId);
+  if (latest === undefined || latest === hash || !(await deps.hasher.verify(latest, password))) return undefined;
+  return openWith(deps, opening, { password, hash: latest });
+}
+
+/** An upgrade can wait for a login that meets a shorter queue. */
+async function hashIfFree(deps: LoginDeps, password: string): Promise<string | undefined> {
+  try {
+    return await deps.hasher.hash(password);
+  } catch (error) {
+    if (error instanceof AuthError) return undefined;
+    throw error;
+  }
 }
 
 function parseInput(input: LoginInput): Identifier {
@@ -61,7 +89,13 @@ type Refusal = { client: Client; identifier: Identifier; attempt: AttemptPermit;
 
 async function refuseLocked(deps: LoginDeps, refusal: Refusal): Promise<never> {
   const { client, identifier, attempt, now } = refusal;
-  await deps.logins.recordFailure({ client, now, identifier, userId: attempt.account?.user.id, result: "account_locked" });
+  await deps.logins.recordFailure({
+    client,
+    now,
+    identifier,
+    userId: attempt.account?.user.id,
+    result: "account_locked",
+  });
   throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
 }
 

@@ -58,6 +58,10 @@ export type Logins = {
   begin(identifier: Identifier, now: Date): Promise<AttemptPermit>;
   /** The same for a user who is known by id. */
   beginFor(userId: string, now: Date): Promise<AttemptPermit>;
+  /** Takes the count of an attempt back, and its lock: for a password that nobody looked at. */
+  takeBack(subject: string, begunAt: Date): Promise<void>;
+  /** The hash of a user's password at this moment; undefined without such a user, or when the user is disabled. */
+  passwordHash(userId: string): Promise<string | undefined>;
   /** Records an attempt that did not succeed. */
   recordFailure(attempt: {
     client: Client;

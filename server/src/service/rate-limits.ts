@@ -28,6 +28,9 @@ export function createRateLimits(counter: RateCounter, sizes: RateLimitSizes): R
   };
 }
 
+/** The longest a Node.js timer waits, in seconds; a longer one fires at once, and would forget the count with it. */
+const LONGEST_DURATION_S = 2_147_483;
+
 /** A counter from limiters of one kind, one for each limit that is on. */
 export function hitLimiters(
   sizes: RateLimitSizes,
@@ -35,7 +38,8 @@ export function hitLimiters(
 ): RateCounter {
   const limiters = new Map<RateLimitName, Limiter>();
   for (const [name, size] of Object.entries(sizes) as [RateLimitName, RateLimitSize | undefined][]) {
-    if (size !== undefined) limiters.set(name, create(name, size));
+    if (size === undefined) continue;
+    limiters.set(name, create(name, { ...size, duration: Math.min(size.duration, LONGEST_DURATION_S) }));
   }
   return {
     async hit(limit, key) {

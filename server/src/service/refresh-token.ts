@@ -1,5 +1,5 @@
-import { decideRefresh } from "../domain/refresh.ts";
 import { AuthError } from "../domain/errors.ts";
+import { decideRefresh } from "../domain/refresh.ts";
 import { refreshLifeS } from "../domain/session.ts";
 import { issueTokens, type Tokens } from "./grant.ts";
 import type { Client, Deps, RefreshSecret } from "./ports.ts";

@@ -44,7 +44,8 @@ function parseNames(input: RegisterInput): { email: string; username: string } {
   const email = canonicalEmail(input.email);
   const username = parseUsername(input.username);
   const problems: Problems = [];
-  if (email === undefined) problems.push({ field: "email", problem: "must be an email address of at most 254 characters" });
+  if (email === undefined)
+    problems.push({ field: "email", problem: "must be an email address of at most 254 characters" });
   if (username === undefined) problems.push({ field: "username", problem: USERNAME_RULE });
   if (!isReadablePassword(input.password)) {
     problems.push({ field: "password", problem: `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters` });

@@ -27,9 +27,11 @@ export type Log = Record<"debug" | "info" | "warn" | "error", (message: string, 
 export function createLog(level: Level | "silent", write?: (line: string) => void): Log {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: levelName } };
   const logger = write === undefined ? pino(options, destination({ sync: true })) : pino(options, { write });
-  const at = (name: "debug" | "info" | "warn" | "error") => (message: string, fields: LogFields = {}) => {
-    if (logger.isLevelEnabled(name)) logger[name](plain(fields), message);
-  };
+  const at =
+    (name: "debug" | "info" | "warn" | "error") =>
+    (message: string, fields: LogFields = {}) => {
+      if (logger.isLevelEnabled(name)) logger[name](plain(fields), message);
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
