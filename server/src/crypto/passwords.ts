@@ -22,7 +22,8 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
   const material = (password: string, peppered: boolean): Uint8Array => {
     const normal = Buffer.from(normalizePassword(password), "utf8");
     if (!peppered) return normal;
-    return createHmac("sha256", settings.pepper ?? "").update(normal).digest();
+    // As text: one of the engines takes only UTF-8 for a password.
+    return Buffer.from(createHmac("sha256", settings.pepper ?? "").update(normal).digest("base64"), "ascii");
   };
 
   return {
