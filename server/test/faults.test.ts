@@ -1,8 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { type FrontJwk, importRecipient, sealRequest } from "@sello/envelope";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
+import type { AuthError } from "../src/domain/errors.ts";
+import { openRedisStores } from "../src/redis/stores.ts";
 import { call, loginUser, me, newUser, refresh, registerUser } from "./support/client.ts";
-import { hasRedisServer, isRequired, type RedisServer, startRedisServer } from "./support/redis-server.ts";
+import {
+  hasRedisServer,
+  isRequired,
+  type RedisServer,
+  startRedisCluster,
+  startRedisServer,
+} from "./support/redis-server.ts";
 import { rpc } from "./support/rpc.ts";
 import { createTestDatabase, dropTestDatabase, startAppForTest, type TestApp } from "./support/start-app.ts";
 import { proxyOf, type TcpProxy } from "./support/tcp-proxy.ts";
@@ -91,6 +100,47 @@ describe.skipIf(missingRedis)("while Redis", () => {
     const statuses: number[] = [];
     for (let i = 0; i < 4; i++) statuses.push((await loginUser(server.url, newUser().email)).status);
     expect(statuses).toStrictEqual([401, 401, 429, 429]);
+  });
+});
+
+describe.skipIf(!isRequired("redis-cluster") && !hasRedisServer)("while one master of a Redis Cluster is dead", () => {
+  test("every answer comes within a second, limits hold, and everything heals when it is back", async () => {
+    const cluster = await startRedisCluster();
+    onTestFinished(() => cluster[Symbol.asyncDispose]());
+    const stores = await openRedisStores({
+      url: cluster.url,
+      cluster: true,
+      keyPrefix: "sello:test:",
+      onError: () => undefined,
+      clock: systemClock,
+      rateLimits: {
+        login_ip: { points: 1_000, duration: 60 },
+        login_account: undefined,
+        register_ip: undefined,
+        refresh_ip: undefined,
+      },
+    });
+    onTestFinished(() => stores.close());
+    const claim = () => stores.nonces.claim(randomUUID(), 60).catch((error: AuthError) => error.reason);
+    expect(await claim()).toBe(true);
+    expect(await stores.isReady()).toBe(true);
+
+    const [, second] = cluster.nodes;
+    await second?.kill();
+    const claims = await Promise.all(Array.from({ length: 40 }, () => timed(claim())));
+    expect(claims.map(({ answer }) => answer)).toContain("unavailable");
+    const hits = await Promise.all(
+      Array.from({ length: 40 }, () => timed(stores.rateCounter.hit("login_ip", randomUUID()))),
+    );
+    expect(hits.every(({ answer }) => answer?.exceeded === false)).toBe(true);
+    const readiness = await timed(stores.isReady());
+    expect(readiness.answer).toBe(false);
+    for (const { elapsedMs } of [...claims, ...hits, readiness]) expect(elapsedMs).toBeLessThan(WITHIN_MS);
+
+    await second?.start();
+    await expect.poll(() => stores.isReady(), RECOVERY).toBe(true);
+    const all = async () => new Set(await Promise.all(Array.from({ length: 40 }, claim)));
+    await expect.poll(all, RECOVERY).toStrictEqual(new Set([true]));
   });
 });
 

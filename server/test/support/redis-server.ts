@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { expect } from "vitest";
 
 /** A Redis of one test file, on its own port and folder. */
 export type RedisServer = AsyncDisposable & {
@@ -76,7 +77,9 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   }
   for (const node of nodes.slice(1)) await first?.call("CLUSTER", "MEET", "127.0.0.1", node.port);
   const isWhole = async (client: Redis) => String(await client.call("CLUSTER", "INFO")).includes("cluster_state:ok");
-  await until(async () => (await Promise.all(clients.map(isWhole))).every((whole) => whole));
+  await expect
+    .poll(async () => (await Promise.all(clients.map(isWhole))).includes(false), { timeout: 20_000 })
+    .toBe(false);
   for (const client of clients) client.disconnect();
   return {
     url: nodes[0]?.url ?? "",
@@ -97,14 +100,6 @@ async function answers(port: number): Promise<void> {
   await client.connect().catch(() => undefined);
   await client.ping();
   client.disconnect();
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error("the condition did not come true within 20 s");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 async function freePort(): Promise<number> {
