@@ -13,7 +13,12 @@ export type HashPool = AsyncDisposable & {
   stats(): { running: number; queued: number };
 };
 
-type Job = { task: HashTask; signal: AbortSignal | undefined; resolve(result: string | boolean): void; reject(e: unknown): void };
+type Job = {
+  task: HashTask;
+  signal: AbortSignal | undefined;
+  resolve(result: string | boolean): void;
+  reject(e: unknown): void;
+};
 type Reply = { result: string | boolean } | { error: string };
 
 const RETRY_AFTER_S = 1;

@@ -12,7 +12,8 @@ async function loadEngine() {
   try {
     const { hashSync, verifySync } = await import("@node-rs/argon2");
     return {
-      hash: (password, memoryCost, timeCost) => hashSync(password, { algorithm: 2, memoryCost, timeCost, parallelism: 1 }),
+      hash: (password, memoryCost, timeCost) =>
+        hashSync(password, { algorithm: 2, memoryCost, timeCost, parallelism: 1 }),
       verify: (hash, password) => verifySync(hash, password),
     };
   } catch {

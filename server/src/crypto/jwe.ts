@@ -68,7 +68,9 @@ const ALGORITHMS: Record<EncryptionAlgorithmName, KeyManagement> = {
 export function encryptCompact(key: EncryptionKey, plaintext: string): string {
   const cek = randomBytes(CEK_BYTES);
   const { encryptedKey, header } = ALGORITHMS[key.alg].wrap(key, cek);
-  const protectedPart = encodeText(JSON.stringify({ alg: key.alg, enc: "A256GCM", cty: "JWT", kid: key.kid, ...header }));
+  const protectedPart = encodeText(
+    JSON.stringify({ alg: key.alg, enc: "A256GCM", cty: "JWT", kid: key.kid, ...header }),
+  );
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv("aes-256-gcm", cek, iv, { authTagLength: TAG_BYTES });
   cipher.setAAD(Buffer.from(protectedPart, "ascii"));
@@ -89,7 +91,8 @@ export async function decryptCompact(
   const [protectedPart = "", ...encoded] = jwe.split(".");
   const header = readHeader(protectedPart);
   const [encryptedKey, iv, ciphertext, tag, ...rest] = encoded.map(decodeBase64url);
-  if (header === undefined || encryptedKey === undefined || ciphertext === undefined || rest.length > 0) return undefined;
+  if (header === undefined || encryptedKey === undefined || ciphertext === undefined || rest.length > 0)
+    return undefined;
   if (iv?.length !== IV_BYTES || tag?.length !== TAG_BYTES || typeof header["kid"] !== "string") return undefined;
 
   const key = findKey(header["kid"]);

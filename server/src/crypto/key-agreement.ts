@@ -33,7 +33,8 @@ export function agreeWith(publicKey: KeyObject, crv: Curve): EphemeralAgreement 
  */
 export function agreeFrom(privateKey: KeyObject, crv: Curve, epk: unknown): Buffer | undefined {
   const shape = CURVES[crv];
-  if (typeof epk !== "object" || epk === null || !hasExactly(epk as Record<string, unknown>, shape.members)) return undefined;
+  if (typeof epk !== "object" || epk === null || !hasExactly(epk as Record<string, unknown>, shape.members))
+    return undefined;
   const jwk = epk as Record<string, unknown>;
   if (jwk["kty"] !== shape.kty || jwk["crv"] !== crv || !isCoordinate(jwk["x"])) return undefined;
   if (shape.members.includes("y") && !isCoordinate(jwk["y"])) return undefined;

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
 import { importOpener } from "@sello/envelope";
-import { generatePrivateKey, type Curve, type KeySlot, type KeyUse } from "./key-algorithms.ts";
+import { type Curve, generatePrivateKey, type KeySlot, type KeyUse } from "./key-algorithms.ts";
 import type { KeyState, PublicJwk, RingKey } from "./key-ring.ts";
 
 /** What stands in a key file: a private JWK (RFC 7517) with its place in the rotation. */

@@ -1,6 +1,6 @@
+import type { KeySlot } from "./key-algorithms.ts";
 import { createStoredKey, fitsSlot, type StoredKey } from "./key-file.ts";
 import type { KeyFolder } from "./key-folder.ts";
-import type { KeySlot } from "./key-algorithms.ts";
 import type { KeyState } from "./key-ring.ts";
 
 export type RotationContext = { folder: KeyFolder; slots: KeySlot[]; graceS: number; now: Date };

@@ -23,7 +23,12 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
     const normal = Buffer.from(normalizePassword(password), "utf8");
     if (!peppered) return normal;
     // As text: one of the engines takes only UTF-8 for a password.
-    return Buffer.from(createHmac("sha256", settings.pepper ?? "").update(normal).digest("base64"), "ascii");
+    return Buffer.from(
+      createHmac("sha256", settings.pepper ?? "")
+        .update(normal)
+        .digest("base64"),
+      "ascii",
+    );
   };
 
   return {

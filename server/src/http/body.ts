@@ -1,5 +1,5 @@
 import { AuthError } from "../domain/errors.ts";
-import { headerOf, type HttpRequest } from "./messages.ts";
+import { type HttpRequest, headerOf } from "./messages.ts";
 
 /**
  * Reads a whole body of at most `limit` bytes.
@@ -20,7 +20,9 @@ export function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
       } else chunks.push(chunk);
     };
     request.on("data", onData);
-    request.once("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    request.once("end", () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
     request.once("error", () => reject(new AuthError("invalid_request")));
     request.once("close", () => reject(new AuthError("invalid_request")));
   });

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { canonicalAddress } from "../domain/address.ts";
-import { headerOf, type HttpRequest } from "./messages.ts";
+import { type HttpRequest, headerOf } from "./messages.ts";
 
 /** Finds the address of the client of a request. */
 export type ClientAddress = (request: HttpRequest) => string;
@@ -16,7 +16,9 @@ export function createClientAddress(trustedProxies: string[]): ClientAddress {
   return (request) => {
     const peer = canonicalAddress(request.socket.remoteAddress ?? "0.0.0.0");
     if (trustedProxies.length === 0 || !isTrusted(peer)) return peer;
-    const forwarded = (headerOf(request, "x-forwarded-for") ?? "").split(",").map((hop) => canonicalAddress(hop.trim()));
+    const forwarded = (headerOf(request, "x-forwarded-for") ?? "")
+      .split(",")
+      .map((hop) => canonicalAddress(hop.trim()));
     let client = peer;
     for (const hop of forwarded.reverse()) {
       if (isIP(hop) === 0) break;

@@ -1,4 +1,4 @@
-import { headerOf, type HttpRequest, type HttpResponse } from "./messages.ts";
+import { type HttpRequest, type HttpResponse, headerOf } from "./messages.ts";
 
 /** Which pages may call, by the exact list of their origins. */
 export type Cors = {

@@ -6,7 +6,7 @@ import type { Ids } from "../service/ports.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Cors } from "./cors.ts";
 import type { HttpRoute } from "./http-rules.ts";
-import { headerOf, type HttpRequest, type HttpResponse, mediaTypeOf, pathOf } from "./messages.ts";
+import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, pathOf } from "./messages.ts";
 import type { RequestListener } from "./one-port.ts";
 import type { OperationsPage } from "./operations.ts";
 import { respondError } from "./respond.ts";

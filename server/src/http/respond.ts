@@ -20,12 +20,7 @@ export function closeAfterUnreadBody(request: HttpRequest, response: HttpRespons
   if (request.httpVersionMajor === 1 && !request.complete) response.setHeader("connection", "close");
 }
 
-export function respond(
-  response: HttpResponse,
-  status: number,
-  headers: Record<string, string>,
-  body: string,
-): void {
+export function respond(response: HttpResponse, status: number, headers: Record<string, string>, body: string): void {
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader("content-length", Buffer.byteLength(body));

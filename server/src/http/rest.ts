@@ -1,4 +1,12 @@
-import { type DescMethodUnary, fromJson, type JsonObject, type JsonValue, type Message, create, toJson } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMethodUnary,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  toJson,
+} from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import type { Policies } from "../rpc/policies.ts";
@@ -6,7 +14,7 @@ import type { Procedures } from "../rpc/procedures.ts";
 import { readBody } from "./body.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { parseJsonText } from "./json-text.ts";
-import { headerOf, type HttpRequest, type HttpResponse, mediaTypeOf, toHeaders } from "./messages.ts";
+import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, toHeaders } from "./messages.ts";
 import { respond, respondError } from "./respond.ts";
 
 export type RestOptions = { procedures: Procedures; policies: Policies; bodyLimitBytes: number };
@@ -56,7 +64,8 @@ async function readMessage(request: HttpRequest, route: HttpRoute, limit: number
 function abortSignalOf(response: HttpResponse): AbortSignal {
   const controller = new AbortController();
   response.once("close", () => {
-    if (!response.writableEnded) controller.abort(new AuthError("invalid_request", { message: "The client went away." }));
+    if (!response.writableEnded)
+      controller.abort(new AuthError("invalid_request", { message: "The client went away." }));
   });
   return controller.signal;
 }

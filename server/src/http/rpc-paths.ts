@@ -1,13 +1,13 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "../rpc/edge.ts";
 import { callWithProtocolErrors } from "../rpc/protocol-errors.ts";
 import { readBody } from "./body.ts";
 import { parseJsonText } from "./json-text.ts";
-import { headerOf, type HttpRequest, type HttpResponse, mediaTypeOf } from "./messages.ts";
+import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf } from "./messages.ts";
 import { closeAfterUnreadBody } from "./respond.ts";
 
 /**

@@ -66,13 +66,17 @@ export function untilReady(client: RedisClient, timeoutMs: number): Promise<void
   });
 }
 
-/** Whether Redis answers; of a cluster, whether each of its masters does. */
+/** Whether Redis answers; of a cluster, whether each of its masters does, and they hold every slot between them. */
 export async function pingRedis(client: RedisClient): Promise<boolean> {
-  const nodes = client instanceof Cluster ? client.nodes("master") : [client];
   try {
-    await within(PING_MS, Promise.all(nodes.map((node) => node.ping())));
-    return nodes.length > 0;
+    return await within(PING_MS, client instanceof Cluster ? isWhole(client) : client.ping().then(() => true));
   } catch {
     return false;
   }
+}
+
+/** A master that is dead is soon no longer among the nodes: the cluster itself says that slots are missing. */
+async function isWhole(client: Cluster): Promise<boolean> {
+  const [info] = await Promise.all([client.cluster("INFO"), ...client.nodes("master").map((node) => node.ping())]);
+  return String(info).includes("cluster_state:ok");
 }

@@ -2,8 +2,8 @@ import { create, type DescField, type DescMessage, fromJson, type Message, toJso
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Interceptor } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
-import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
 import { edgeKey } from "./edge.ts";
+import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
 
 /**
  * Opens a sealed request before anything else sees it, and seals the answer the same way. It knows no message: any that carries

@@ -1,5 +1,5 @@
 import { getOption } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type Code, ConnectError } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { ErrorReasonSchema, response } from "@sello/gen/auth/v1/error_reason_pb";
 import { ErrorInfoSchema } from "@sello/gen/google/rpc/error_details_pb";

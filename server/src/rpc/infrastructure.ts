@@ -1,5 +1,5 @@
-import type { Interceptor } from "@connectrpc/connect";
 import type { DescService } from "@bufbuild/protobuf";
+import type { Interceptor } from "@connectrpc/connect";
 import { ServerReflection } from "@sello/gen/grpc/reflection/v1/reflection_pb";
 import { ServerReflection as ServerReflectionV1Alpha } from "@sello/gen/grpc/reflection/v1alpha/reflection_pb";
 import { Health } from "@sello/gen/health/v1/health_pb";
@@ -21,7 +21,15 @@ export type InfrastructureOptions = {
 export function createInfrastructure(options: InfrastructureOptions): Procedures {
   const { services, isReady, readMaxBytes, shutdownSignal } = options;
   const described = [...services, Health, ...(options.reflection ? [ServerReflection, ServerReflectionV1Alpha] : [])];
-  const registrations = [implement(Health, createHealthService(isReady, services.map(({ typeName }) => typeName)))];
+  const registrations = [
+    implement(
+      Health,
+      createHealthService(
+        isReady,
+        services.map(({ typeName }) => typeName),
+      ),
+    ),
+  ];
   if (options.reflection) {
     const reflection = createReflectionService(described);
     registrations.push(implement(ServerReflection, reflection));

@@ -9,8 +9,8 @@ import {
   type MethodImplSpec,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { compressionGzip } from "@connectrpc/connect-node";
 import { invokeUnaryImplementation, type UniversalHandler } from "@connectrpc/connect/protocol";
+import { compressionGzip } from "@connectrpc/connect-node";
 
 /** One unary call by way of a plain HTTP route. */
 export type UnaryCall = {

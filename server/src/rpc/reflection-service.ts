@@ -93,7 +93,9 @@ function* symbolsOf(file: DescFile): Iterable<string> {
 }
 
 function extensionsOf(files: Map<string, DescFile>, typeName: string) {
-  return [...files.values()].flatMap((file) => file.extensions).filter(({ extendee }) => extendee.typeName === typeName);
+  return [...files.values()]
+    .flatMap((file) => file.extensions)
+    .filter(({ extendee }) => extendee.typeName === typeName);
 }
 
 function findExtension(
