@@ -10,6 +10,8 @@ export type HashTask =
 export type HashPool = AsyncDisposable & {
   /** @throws AuthError `overloaded` at once when the queue is full. An aborted task leaves the queue. */
   run(task: HashTask, signal?: AbortSignal): Promise<string | boolean>;
+  /** How many tasks it holds at once, running and waiting. */
+  capacity: number;
   stats(): { running: number; queued: number };
 };
 
@@ -78,6 +80,8 @@ export function createHashPool(options: { threads: number; maxQueue: number }): 
   }
 
   return {
+    capacity: options.threads + options.maxQueue,
+
     run(task, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason);
       if (closed || (queue.length >= options.maxQueue && idle.length === 0 && spawned >= options.threads)) {

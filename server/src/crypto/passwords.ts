@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
+import { AuthError } from "../domain/errors.ts";
 import { normalizePassword } from "../domain/password-policy.ts";
 import type { PasswordHasher } from "../service/ports.ts";
 import type { HashPool } from "./hash-pool.ts";
@@ -31,7 +32,19 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
     );
   };
 
+  let admitted = 0;
+
   return {
+    async admit(work) {
+      if (admitted >= pool.capacity) throw new AuthError("overloaded", { retryAfterS: 1 });
+      admitted++;
+      try {
+        return await work();
+      } finally {
+        admitted--;
+      }
+    },
+
     async hash(password, signal) {
       const peppered = settings.pepper !== undefined;
       const phc = await pool.run({ kind: "hash", password: material(password, peppered), memoryKib, passes }, signal);

@@ -29,12 +29,16 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     async register({ email, username, password, dataPublic, useCookie }, context) {
       const stored = toStoredPublicData(dataPublic);
       const input = { email, username, password, dataPublic: stored, signal: context.signal };
-      return grantMembers(await register(deps, edgeOf(context).client, input), context, useCookie);
+      const { client } = edgeOf(context);
+      const grant = await deps.hasher.admit(() => register(deps, client, input));
+      return grantMembers(grant, context, useCookie);
     },
 
     async login({ identifier, email, username, password, useCookie }, context) {
       const input = { identifier: identifier || email || username, password, signal: context.signal };
-      return grantMembers(await login(deps, edgeOf(context).client, input), context, useCookie);
+      const { client } = edgeOf(context);
+      const grant = await deps.hasher.admit(() => login(deps, client, input));
+      return grantMembers(grant, context, useCookie);
     },
 
     // A token that came as a cookie goes back as one: no script may ever read it.
@@ -59,7 +63,7 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     async changePassword({ currentPassword, newPassword }, context) {
       const caller = { client: edgeOf(context).client, bearer: bearerOf(context) };
       const input = { currentPassword, newPassword, signal: context.signal };
-      return { revokedSessions: await changePassword(deps, caller, input) };
+      return { revokedSessions: await deps.hasher.admit(() => changePassword(deps, caller, input)) };
     },
 
     async listSessions({ pageSize, pageToken }, context) {

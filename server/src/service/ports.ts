@@ -16,6 +16,11 @@ export type Ids = { uuid(): string };
 
 /** Answers from a bounded queue: `overloaded` when it is full. Hashing never runs on the event loop. */
 export type PasswordHasher = {
+  /**
+   * Does work that needs a hash, once there is a place for it: `overloaded` at once when all are taken. Around the whole of
+   * a use case, so that a storm of logins ends before the database.
+   */
+  admit<T>(work: () => Promise<T>): Promise<T>;
   hash(password: string, signal?: AbortSignal): Promise<string>;
   /** False for an undefined hash too, after the same work: an unknown user costs what a known one does. */
   verify(hash: string | undefined, password: string, signal?: AbortSignal): Promise<boolean>;
