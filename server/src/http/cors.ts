@@ -21,6 +21,8 @@ const REQUEST_HEADERS = [
   "X-User-Agent",
 ].join(", ");
 const EXPOSED_HEADERS = [
+  "Date",
+  "ETag",
   "Retry-After",
   "RateLimit-Limit",
   "RateLimit-Remaining",

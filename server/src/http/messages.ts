@@ -21,6 +21,14 @@ export function toHeaders(request: HttpRequest): Headers {
   return headers;
 }
 
+/** The headers of an RPC's answer for Node. Cookies stay apart: they cannot be joined. */
+export function fromHeaders(headers: Headers): Record<string, string | string[]> {
+  const members: Record<string, string | string[]> = {};
+  for (const [name, value] of headers) members[name] = value;
+  const cookies = headers.getSetCookie();
+  return cookies.length > 0 ? { ...members, "set-cookie": cookies } : members;
+}
+
 /** The path of a request, without its query. */
 export function pathOf(request: HttpRequest): string {
   const url = request.url ?? "";
@@ -31,4 +39,16 @@ export function pathOf(request: HttpRequest): string {
 /** The media type of the body in lower case, without parameters; empty when there is none. */
 export function mediaTypeOf(request: HttpRequest): string {
   return (headerOf(request, "content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*("utf-?8"|utf-?8)\s*)?;?$/i;
+
+/** Whether the body says that it is JSON, in UTF-8 as RFC 8259 wants it. */
+export function isJson(request: HttpRequest): boolean {
+  return JSON_TYPE.test((headerOf(request, "content-type") ?? "").trim());
+}
+
+/** Whether nobody waits for the response any more. */
+export function isGone(response: HttpResponse): boolean {
+  return "stream" in response ? response.stream.destroyed : response.destroyed;
 }

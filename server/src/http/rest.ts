@@ -9,12 +9,12 @@ import {
 } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
+import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
 import type { Procedures } from "../rpc/procedures.ts";
 import { readBody } from "./body.ts";
 import type { HttpRoute } from "./http-rules.ts";
-import { parseJsonText } from "./json-text.ts";
-import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, toHeaders } from "./messages.ts";
+import { type HttpRequest, type HttpResponse, headerOf, isJson, toHeaders } from "./messages.ts";
 import { respond, respondError } from "./respond.ts";
 
 export type RestOptions = { procedures: Procedures; policies: Policies; bodyLimitBytes: number };
@@ -48,7 +48,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
 async function readMessage(request: HttpRequest, route: HttpRoute, limit: number): Promise<Message> {
   if (route.verb === "GET") return create(route.method.input);
-  if (mediaTypeOf(request) !== "application/json") {
+  if (!isJson(request)) {
     throw new AuthError("invalid_request", { message: "Send the body as Content-Type: application/json." });
   }
   if ((headerOf(request, "content-encoding") ?? "identity") !== "identity") throw new AuthError("invalid_request");
@@ -70,11 +70,11 @@ function abortSignalOf(response: HttpResponse): AbortSignal {
   return controller.signal;
 }
 
-/** The interceptors let out `ConnectError`s that carry the error of the contract. */
+/** The interceptors let out `ConnectError`s that carry the error of the contract. What is none is for the server's log. */
 function toAuthError(error: unknown): AuthError {
-  if (error instanceof AuthError) return error;
-  const cause = error instanceof ConnectError ? error.cause : error;
-  return cause instanceof AuthError ? cause : new AuthError("internal", { cause: error });
+  const known = error instanceof ConnectError ? error.cause : error;
+  if (known instanceof AuthError) return known;
+  throw error;
 }
 
 type MessageAnswer = { method: DescMethodUnary; message: Message; header: Headers; status: number };
@@ -84,12 +84,18 @@ function respondMessage(request: HttpRequest, response: HttpResponse, answer: Me
   for (const [name, value] of answer.header) if (name !== "set-cookie") headers[name] = value;
   const cookies = answer.header.getSetCookie();
   if (cookies.length > 0) response.setHeader("set-cookie", cookies);
-  if (headers["etag"] !== undefined && headerOf(request, "if-none-match") === headers["etag"]) {
+  if (isNotModified(headerOf(request, "if-none-match"), headers["etag"])) {
     response.writeHead(304, headers);
     response.end();
     return;
   }
   respond(response, answer.status, headers, JSON.stringify(toRestJson(answer.method, answer.message)));
+}
+
+/** RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses weakens the tag. */
+function isNotModified(wanted: string | undefined, etag: string | undefined): boolean {
+  if (wanted === undefined || etag === undefined) return false;
+  return wanted.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
 }
 
 /** Proto field names, except where the contract names the JSON member itself (`__front_enc__`). */

@@ -1,18 +1,25 @@
-import type { JsonValue } from "@bufbuild/protobuf";
-import type { ContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import {
+  compressedFlag,
+  type EnvelopedMessage,
+  pipe,
+  transformJoinEnvelopes,
+  transformSplitEnvelope,
+  type UniversalHandler,
+  type UniversalServerRequest,
+} from "@connectrpc/connect/protocol";
+import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "../rpc/edge.ts";
-import { callWithProtocolErrors } from "../rpc/protocol-errors.ts";
+import { parseJsonText } from "../rpc/json-text.ts";
+import { callWithProtocolErrors, connectErrorAnswer } from "../rpc/protocol-errors.ts";
 import { readBody } from "./body.ts";
-import { parseJsonText } from "./json-text.ts";
-import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf } from "./messages.ts";
-import { closeAfterUnreadBody } from "./respond.ts";
+import { type HttpRequest, type HttpResponse, headerOf, isJson, mediaTypeOf } from "./messages.ts";
+import { sendAnswer } from "./rpc-answer.ts";
 
 /**
  * Serves Connect, gRPC and gRPC-Web on an RPC's own path.
- * @throws AuthError for a request that none of the protocols could read at all.
+ * @throws AuthError for a request that is of none of the protocols.
  */
 export async function serveRpc(
   request: HttpRequest,
@@ -21,29 +28,106 @@ export async function serveRpc(
 ): Promise<void> {
   const { handler, contextValues, bodyLimitBytes } = call;
   refuseUnreadable(request, handler);
-  // `undefined` stands for a body that is still to be read.
-  const json = isPlainJson(request) ? parseJsonText(await readBody(request, bodyLimitBytes)) : undefined;
-  const universal = universalRequestFromNodeRequest(request, response, json as JsonValue | undefined, contextValues);
-  const answer = await callWithProtocolErrors(handler, universal, () => contextValues.get(edgeKey).reached);
-  closeAfterUnreadBody(request, response);
-  await universalResponseToNodeResponse(answer, response);
+  const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
+  const answer = await checkedRequest(request, universal, bodyLimitBytes)
+    .then((checked) => callWithProtocolErrors(handler, checked, () => contextValues.get(edgeKey).reached))
+    .catch((error: unknown) => {
+      if (error instanceof AuthError) return connectErrorAnswer(error);
+      throw error;
+    });
+  await sendAnswer(request, response, answer);
 }
 
 function refuseUnreadable(request: HttpRequest, handler: UniversalHandler): void {
   if (!handler.allowedMethods.includes(request.method ?? "")) throw new AuthError("method_not_allowed");
   if (request.method === "GET") return;
   const type = headerOf(request, "content-type") ?? "";
-  const needsHttp2 = handler.method.methodKind === "bidi_streaming" || /^application\/grpc(\+|;|$)/.test(type);
-  if (!handler.supportedContentType(type) || (needsHttp2 && request.httpVersionMajor === 1)) {
-    throw new AuthError("invalid_request");
+  const needsHttp2 = handler.method.methodKind === "bidi_streaming" || /^application\/grpc(\+|;|$)/i.test(type);
+  const isSpoken = handler.supportedContentType(type) || (isJson(request) && handler.method.methodKind === "unary");
+  if (!isSpoken || (needsHttp2 && request.httpVersionMajor === 1)) throw new AuthError("invalid_request");
+}
+
+/** The JSON of every protocol is held to the rules of the plain routes; bytes that are no JSON are Connect's to parse. */
+async function checkedRequest(
+  request: HttpRequest,
+  universal: UniversalServerRequest,
+  limit: number,
+): Promise<UniversalServerRequest> {
+  // An iterator that is given up must not take the socket with it, on which the answer is still to go out.
+  const body = request.iterator({ destroyOnReturn: false });
+  if (request.method === "GET") {
+    await checkQuery(universal.url, limit);
+    return universal;
+  }
+  if (isJson(request)) {
+    refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
+    return checkUnary(request, universal, limit);
+  }
+  const type = mediaTypeOf(request);
+  if (type === "application/proto") refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
+  return { ...universal, body: type.endsWith("+json") ? checkFrames(body, limit) : body };
+}
+
+/** A unary Connect call in JSON. */
+async function checkUnary(
+  request: HttpRequest,
+  universal: UniversalServerRequest,
+  limit: number,
+): Promise<UniversalServerRequest> {
+  const sent = await readBody(request, limit);
+  const bytes = await decompress(sent, { encoding: headerOf(request, "content-encoding"), limit });
+  parseJsonText(bytes);
+  const header = new Headers(universal.header);
+  header.set("content-type", "application/json");
+  header.delete("content-encoding");
+  header.delete("content-length");
+  return { ...universal, header, body: once(bytes) };
+}
+
+/** A unary Connect call by GET: the message stands in the query. */
+async function checkQuery(url: string, limit: number): Promise<void> {
+  const query = new URL(url).searchParams;
+  refuseOtherVersion(query.get("connect"), "v1");
+  if (query.get("encoding") !== "json") return;
+  const message = query.get("message") ?? "";
+  const sent = query.get("base64") === "1" ? Buffer.from(message, "base64url") : Buffer.from(message, "utf8");
+  const encoding = query.get("compression") ?? undefined;
+  parseJsonText(await decompress(sent, { encoding, limit }));
+}
+
+/** The frames of gRPC, gRPC-Web and Connect's streams. */
+function checkFrames(body: AsyncIterable<Uint8Array>, limit: number): AsyncIterable<Uint8Array> {
+  async function* check(frames: AsyncIterable<EnvelopedMessage>): AsyncIterable<EnvelopedMessage> {
+    for await (const frame of frames) {
+      const encoding = (frame.flags & compressedFlag) === 0 ? undefined : compressionGzip.name;
+      parseJsonText(await decompress(frame.data, { encoding, limit }));
+      yield frame;
+    }
+  }
+  return pipe(body, transformSplitEnvelope(limit), check, transformJoinEnvelopes());
+}
+
+type Compressed = { encoding: string | undefined; limit: number };
+
+/** @throws AuthError `payload_too_large` as soon as the limit is passed; `invalid_request` for an encoding that is not spoken. */
+async function decompress(bytes: Uint8Array, { encoding = "identity", limit }: Compressed): Promise<Uint8Array> {
+  if (encoding === "identity") return bytes;
+  if (encoding !== compressionGzip.name) throw new AuthError("invalid_request");
+  try {
+    return await compressionGzip.decompress(bytes, limit);
+  } catch (error) {
+    throw new AuthError(isTooLarge(error) ? "payload_too_large" : "invalid_request");
   }
 }
 
-/** A unary Connect call in JSON is read here, under the same rules as a body of the plain routes. */
-function isPlainJson(request: HttpRequest): boolean {
-  return (
-    request.method === "POST" &&
-    mediaTypeOf(request) === "application/json" &&
-    (headerOf(request, "content-encoding") ?? "identity") === "identity"
-  );
+function isTooLarge(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.ResourceExhausted;
+}
+
+function refuseOtherVersion(sent: string | null | undefined, spoken: string): void {
+  if (sent !== undefined && sent !== null && sent !== spoken) throw new AuthError("invalid_request");
+}
+
+async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }

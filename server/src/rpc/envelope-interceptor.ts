@@ -1,8 +1,18 @@
-import { create, type DescField, type DescMessage, fromJson, type Message, toJson } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonValue,
+  type Message,
+  toJson,
+} from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Interceptor } from "@connectrpc/connect";
+import { FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "./edge.ts";
+import { parseJsonText } from "./json-text.ts";
 import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
 
 /**
@@ -10,12 +20,13 @@ import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
  * the field of a kind of envelope can be sealed. The rule is the server's, the same on every protocol.
  */
 export function envelopeInterceptor(kinds: SealingKind[], policy: EnvelopePolicy): Interceptor {
-  const sealable = new WeakMap<DescMessage, EnvelopeField[]>();
+  const sealable = new Map<DescMessage, EnvelopeField[]>();
 
   return (next) => async (request) => {
     if (request.stream) return next(request);
     const { input, output } = request.method;
-    const fields = cached(sealable, input, () => findEnvelopeFields(kinds, input));
+    const fields = sealable.get(input) ?? findEnvelopeFields(kinds, input);
+    sealable.set(input, fields);
     if (fields.length === 0) return next(request);
 
     const edge = request.contextValues.get(edgeKey);
@@ -24,6 +35,8 @@ export function envelopeInterceptor(kinds: SealingKind[], policy: EnvelopePolicy
       if (policy(request.method) === "sealed-required") throw new AuthError("envelope_required");
       return next(request);
     }
+    // No channel can be opened here, so that none has the id which the envelope names.
+    if (sealed.kind === undefined) throw new AuthError("channel_expired");
     const opened = await sealed.kind.open(sealed.envelope, edge.binding);
     const message = parsePlaintext(input, opened.plaintext);
     if (findSealed(fields, message) !== undefined) throw new AuthError("invalid_request", { message: NESTED });
@@ -34,21 +47,26 @@ export function envelopeInterceptor(kinds: SealingKind[], policy: EnvelopePolicy
   };
 }
 
+const ENVELOPE_PACKAGE = FrontEncSchema.file.proto.package;
 const BESIDE = "An envelope travels alone: send no plain field beside it.";
 const NESTED = "An envelope cannot hold another envelope.";
 const NOT_JSON = "The content of the envelope is not the JSON of this request.";
 
-type EnvelopeField = { kind: SealingKind; field: DescField & { fieldKind: "message" } };
+type EnvelopeField = { kind: SealingKind | undefined; field: DescField };
 
+/** Every field that holds an envelope, those of a kind that is not served included: none is ever passed over in silence. */
 function findEnvelopeFields(kinds: SealingKind[], message: DescMessage): EnvelopeField[] {
-  return kinds.flatMap((kind) => {
-    const field = message.fields.find((candidate) => candidate.number === kind.field);
-    return field?.fieldKind === "message" && field.message.typeName === kind.message.typeName ? [{ kind, field }] : [];
+  return message.fields.flatMap((field) => {
+    if (field.fieldKind !== "message" || field.message.file.proto.package !== ENVELOPE_PACKAGE) return [];
+    const kind = kinds.find((candidate) => candidate.message.typeName === field.message?.typeName);
+    return [{ kind, field }];
   });
 }
 
+type Sealed = { kind: SealingKind | undefined; envelope: Message };
+
 /** The one envelope of a message, or undefined when it is plain. @throws AuthError `invalid_request` for any mixture. */
-function findSealed(fields: EnvelopeField[], message: Message): { kind: SealingKind; envelope: Message } | undefined {
+function findSealed(fields: EnvelopeField[], message: Message): Sealed | undefined {
   const members = message as unknown as Record<string, Message | undefined>;
   const present = fields.filter(({ field }) => members[field.localName] !== undefined);
   const [first] = present;
@@ -63,8 +81,7 @@ function findSealed(fields: EnvelopeField[], message: Message): { kind: SealingK
 
 function parsePlaintext(desc: DescMessage, plaintext: Uint8Array): Message {
   try {
-    const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plaintext));
-    return fromJson(desc, json, { ignoreUnknownFields: true });
+    return fromJson(desc, parseJsonText(plaintext) as JsonValue, { ignoreUnknownFields: true });
   } catch {
     throw new AuthError("invalid_request", { message: NOT_JSON });
   }
@@ -80,12 +97,4 @@ async function sealAnswer(
   const json = toJson(desc, message, { useProtoFieldName: true, alwaysEmitImplicit: true });
   const sealed = await opened.sealAnswer(JSON.stringify(json));
   return create(desc, { [target.localName]: sealed });
-}
-
-function cached<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

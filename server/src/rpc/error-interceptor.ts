@@ -1,7 +1,7 @@
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import type { Log } from "../telemetry/log.ts";
 import { edgeKey } from "./edge.ts";
-import { toAuthError, toConnectError } from "./errors.ts";
+import { cancellationOf, toAuthError, toConnectError } from "./errors.ts";
 
 /** Lets only the closed set of errors out. An unexpected one is logged with its cause and leaves as `internal`. */
 export function errorInterceptor(log: Log): Interceptor {
@@ -11,7 +11,8 @@ export function errorInterceptor(log: Log): Interceptor {
     try {
       return await next(request);
     } catch (error) {
-      if (isOfTheCaller(error)) throw error;
+      const cancellation = cancellationOf(error, request.signal);
+      if (cancellation !== undefined) throw cancellation;
       const authError = toAuthError(error);
       if (authError.reason === "internal") {
         log.error("a call failed", {
@@ -23,9 +24,4 @@ export function errorInterceptor(log: Log): Interceptor {
       throw toConnectError(authError);
     }
   };
-}
-
-/** The caller's own cancellation or deadline. */
-function isOfTheCaller(error: unknown): boolean {
-  return error instanceof ConnectError && (error.code === Code.Canceled || error.code === Code.DeadlineExceeded);
 }

@@ -1,5 +1,5 @@
 import { getOption } from "@bufbuild/protobuf";
-import { type Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import { ErrorReasonSchema, response } from "@sello/gen/auth/v1/error_reason_pb";
 import { ErrorInfoSchema } from "@sello/gen/google/rpc/error_details_pb";
@@ -15,6 +15,12 @@ const DOMAIN = "auth";
 /** An error as it leaves: an `AuthError` as it is, anything else as `internal` with the cause for the log. */
 export function toAuthError(error: unknown): AuthError {
   return error instanceof AuthError ? error : new AuthError("internal", { cause: error });
+}
+
+/** The caller's own cancellation or deadline, which is no failure of the call; undefined for any other error. */
+export function cancellationOf(error: unknown, signal: AbortSignal): ConnectError | undefined {
+  if (error instanceof AuthError || !(signal.aborted && error === signal.reason)) return undefined;
+  return error instanceof ConnectError ? error : new ConnectError("The client went away.", Code.Canceled);
 }
 
 export function publicMessage(error: AuthError): string {

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "@sello/gen/health/v1/health_pb";
+import { AuthError } from "../domain/errors.ts";
+import { toConnectError } from "./errors.ts";
 
 /** How soon a watcher hears of a change. */
 const WATCH_MS = 1_000;
@@ -11,7 +13,7 @@ export function createHealthService(isReady: () => Promise<boolean>, services: s
   const status = async () => ((await isReady()) ? Status.SERVING : Status.NOT_SERVING);
   return {
     async check({ service }) {
-      if (!known.has(service)) throw new ConnectError("unknown service", Code.NotFound);
+      if (!known.has(service)) throw toConnectError(new AuthError("not_found"));
       return { status: await status() };
     },
 

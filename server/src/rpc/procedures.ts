@@ -45,7 +45,7 @@ export function createProcedures(registrations: Registration[], options: Procedu
   const router = createConnectRouter(routerOptions(options));
   const unary = new Map<DescMethod, Extract<MethodImplSpec, { kind: "unary" }>>();
   for (const { service, implementation } of registrations) {
-    router.service(service, implementation);
+    router.service(service, implementation, streams(service) ? { shutdownSignal: options.shutdownSignal } : {});
     for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
       if (spec.kind === "unary") unary.set(spec.method, spec);
     }
@@ -73,7 +73,17 @@ export function createProcedures(registrations: Registration[], options: Procedu
   };
 }
 
+/** A stream without an end is told that the server stops; a call that has one is let come to it. */
+function streams(service: DescService): boolean {
+  return service.methods.some((method) => method.methodKind !== "unary");
+}
+
 /** Answers are never compressed: they hold secrets beside text that a caller may choose. Requests may be. */
-function routerOptions(options: ProcedureOptions): ConnectRouterOptions {
-  return { ...options, acceptCompression: [compressionGzip], compressMinBytes: Number.MAX_SAFE_INTEGER };
+function routerOptions({ interceptors, readMaxBytes }: ProcedureOptions): ConnectRouterOptions {
+  return {
+    interceptors,
+    readMaxBytes,
+    acceptCompression: [compressionGzip],
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+  };
 }

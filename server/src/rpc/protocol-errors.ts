@@ -1,8 +1,9 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalHandler, type UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   codeFromString,
   codeToHttpStatus,
+  contentTypeUnaryJson,
   endStreamFlag,
   endStreamFromJson,
   endStreamToJson,
@@ -32,7 +33,7 @@ export async function callWithProtocolErrors(
   const answer = await handler(request);
   const family = familyOf(request);
   if (family === "unary") {
-    return answer.status === 200 || wasReached() || answer.body === undefined ? answer : replaceUnary(answer);
+    return answer.status === 200 || wasReached() ? answer : connectErrorAnswer(await replacementOf(answer));
   }
   const { body, trailer } = answer;
   if (body === undefined) return answer;
@@ -40,21 +41,29 @@ export async function callWithProtocolErrors(
 }
 
 function familyOf(request: UniversalServerRequest): Family {
-  const type = request.header.get("content-type") ?? "";
+  const type = (request.header.get("content-type") ?? "").toLowerCase();
   if (type.startsWith("application/grpc-web")) return "grpc-web";
   if (type.startsWith("application/grpc")) return "grpc";
   return type.startsWith("application/connect+") ? "connect-stream" : "unary";
 }
 
-async function replaceUnary(answer: Answer): Promise<Answer> {
+/** An error as a unary call of Connect has it. */
+export function connectErrorAnswer(error: AuthError): Answer {
+  const connectError = toConnectError(error);
+  const body = errorToJsonBytes(connectError, undefined);
+  const header = new Headers(connectError.metadata);
+  header.set("content-type", contentTypeUnaryJson);
+  header.set("content-length", String(body.byteLength));
+  return { status: codeToHttpStatus(connectError.code), header, body: once(body) };
+}
+
+/** Without a body it is a refusal by HTTP status alone. */
+async function replacementOf(answer: Answer): Promise<AuthError> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
+  if (chunks.length === 0) return replacement(undefined);
   const { code } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { code: Parameters<typeof codeFromString>[0] };
-  const replaced = replacement(codeFromString(code));
-  const body = errorToJsonBytes(replaced, undefined);
-  const header = new Headers(answer.header);
-  header.set("content-length", String(body.byteLength));
-  return { ...answer, status: codeToHttpStatus(replaced.code), header, body: once(body) };
+  return replacement(codeFromString(code));
 }
 
 async function* replaceStreamed(
@@ -65,7 +74,7 @@ async function* replaceStreamed(
   for await (const chunk of body) yield wasReached() ? chunk : replaceFrame(family, chunk);
   if (family !== "grpc" || wasReached() || trailer === undefined) return;
   const status = Number(trailer.get("grpc-status"));
-  if (status !== 0) setTrailerStatus(trailer, replacement(status));
+  if (status !== 0) setTrailerStatus(trailer, toConnectError(replacement(status)));
 }
 
 function replaceFrame(family: Family, frame: Uint8Array): Uint8Array {
@@ -75,13 +84,13 @@ function replaceFrame(family: Family, frame: Uint8Array): Uint8Array {
     const trailer = trailerParse(content);
     const status = Number(trailer.get("grpc-status"));
     if (status === 0) return frame;
-    setTrailerStatus(trailer, replacement(status));
+    setTrailerStatus(trailer, toConnectError(replacement(status)));
     return encodeEnvelope(flags, trailerSerialize(trailer));
   }
   if (family === "connect-stream" && (flags & endStreamFlag) !== 0) {
     const { error, metadata } = endStreamFromJson(content);
     if (error === undefined) return frame;
-    const replaced = endStreamToJson(metadata, replacement(error.code), undefined);
+    const replaced = endStreamToJson(metadata, toConnectError(replacement(error.code)), undefined);
     return encodeEnvelope(flags, new TextEncoder().encode(JSON.stringify(replaced)));
   }
   return frame;
@@ -92,8 +101,8 @@ const REASONS_OF_THE_PROTOCOL = new Map<Code | undefined, Reason>([
   [Code.Unavailable, "unavailable"],
 ]);
 
-function replacement(code: Code | undefined): ConnectError {
-  return toConnectError(new AuthError(REASONS_OF_THE_PROTOCOL.get(code) ?? "invalid_request"));
+function replacement(code: Code | undefined): AuthError {
+  return new AuthError(REASONS_OF_THE_PROTOCOL.get(code) ?? "invalid_request");
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

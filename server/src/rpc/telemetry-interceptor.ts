@@ -1,8 +1,9 @@
-import { ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { edgeKey } from "./edge.ts";
+import { cancellationOf } from "./errors.ts";
 
 /** One log line and one measurement a call. Neither ever sees a message, a header or a token. */
 export function telemetryInterceptor(log: Log, metrics: Metrics): Interceptor {
@@ -14,7 +15,7 @@ export function telemetryInterceptor(log: Log, metrics: Metrics): Interceptor {
     try {
       return await next(request);
     } catch (error) {
-      code = codeOf(error);
+      code = codeOf(error, request.signal);
       throw error;
     } finally {
       const durationMs = performance.now() - start;
@@ -32,7 +33,7 @@ export function telemetryInterceptor(log: Log, metrics: Metrics): Interceptor {
   };
 }
 
-function codeOf(error: unknown): string {
+function codeOf(error: unknown, signal: AbortSignal): string {
   if (error instanceof AuthError) return error.reason;
-  return error instanceof ConnectError ? "cancelled" : "internal";
+  return cancellationOf(error, signal) === undefined ? "internal" : "cancelled";
 }
