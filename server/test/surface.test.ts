@@ -1,61 +1,98 @@
-import { create, createFileRegistry } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { create, createFileRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
 import { describe, expect, test } from "vitest";
-import { readHttpRoutes, servedRoutes } from "../src/http/http-rules.ts";
+import { readHttpRoutes } from "../src/http/http-rules.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
+import { call } from "./support/client.ts";
+import { startAppForTest } from "./support/start-app.ts";
 
-const SERVICES = [AuthService, KeyService];
+const SERVICES: DescService[] = [AuthService, KeyService];
 
 describe("the surface", () => {
-  test("is this, and nothing else", () => {
+  test("is these calls, and who may make them", () => {
     const policies = readPolicies(SERVICES);
     const routes = readHttpRoutes(SERVICES);
     const lines = SERVICES.flatMap((service) => service.methods).map((method) => {
       const { access, rateLimit, successStatus } = policies.of(method);
-      const paths = routes.filter((route) => route.method === method).map(({ verb, path }) => `${verb} ${path}`);
-      const sealable = method.input.fields.some(({ number }) => number === 100) ? "sealable" : "plain";
-      const name = `${method.parent.typeName}/${method.name}`;
-      return [name, Access[access], sealable, rateLimit ?? "-", successStatus, paths.join(", ") || "-"].join(" | ");
+      const own = routes.filter((route) => route.method === method).map(({ verb, path }) => `${verb} ${path}`);
+      return [
+        `${method.parent.typeName}/${method.name}`.padEnd(36),
+        Access[access].toLowerCase().padEnd(6),
+        (rateLimit ?? "-").padEnd(11),
+        (isSealable(method) ? "sealable" : "-").padEnd(8),
+        (method.idempotency === 1 ? "reads" : "writes").padEnd(6),
+        String(successStatus),
+        own.join(", ") || "-",
+      ].join(" | ");
     });
-    expect(lines).toMatchInlineSnapshot(`
-      [
-        "auth.v1.AuthService/Register | PUBLIC | sealable | register_ip | 201 | POST /auth/register",
-        "auth.v1.AuthService/Login | PUBLIC | sealable | login_ip | 200 | POST /auth/login, POST /auth/token",
-        "auth.v1.AuthService/RefreshToken | PUBLIC | sealable | refresh_ip | 200 | POST /auth/token/refresh",
-        "auth.v1.AuthService/Logout | PUBLIC | sealable | - | 200 | POST /auth/logout",
-        "auth.v1.AuthService/GetMe | BEARER | sealable | - | 200 | GET /auth/me",
-        "auth.v1.AuthService/ChangePassword | BEARER | sealable | - | 200 | -",
-        "auth.v1.AuthService/ListSessions | BEARER | sealable | - | 200 | -",
-        "auth.v1.AuthService/RevokeSession | BEARER | sealable | - | 200 | -",
-        "auth.v1.KeyService/GetJwks | PUBLIC | plain | - | 200 | GET /.well-known/jwks.json",
-      ]
+    expect(`\n${lines.join("\n")}\n`).toMatchInlineSnapshot(`
+      "
+      auth.v1.AuthService/Register         | public | register_ip | sealable | writes | 201 | POST /auth/register
+      auth.v1.AuthService/Login            | public | login_ip    | sealable | writes | 200 | POST /auth/login, POST /auth/token
+      auth.v1.AuthService/RefreshToken     | public | refresh_ip  | sealable | writes | 200 | POST /auth/token/refresh
+      auth.v1.AuthService/Logout           | public | -           | sealable | writes | 200 | POST /auth/logout
+      auth.v1.AuthService/GetMe            | bearer | -           | sealable | reads  | 200 | GET /auth/me
+      auth.v1.AuthService/ChangePassword   | bearer | -           | sealable | writes | 200 | -
+      auth.v1.AuthService/ListSessions     | bearer | -           | sealable | reads  | 200 | -
+      auth.v1.AuthService/RevokeSession    | bearer | -           | sealable | writes | 200 | -
+      auth.v1.KeyService/GetJwks           | public | -           | -        | reads  | 200 | GET /.well-known/jwks.json
+      "
     `);
   });
 
-  test("has its plain routes behind the base path, and the key set at the root", () => {
-    const paths = [...servedRoutes(readHttpRoutes(SERVICES), "/api").keys()];
-    expect(paths).toContain("/api/auth/login");
-    expect(paths).toContain("/.well-known/jwks.json");
-    expect(paths.filter((path) => path.startsWith("/auth"))).toStrictEqual([]);
-  });
-
-  test("cannot grow by an RPC that does not say who may call it", () => {
-    const file = create(FileDescriptorProtoSchema, {
-      name: "test.proto",
-      package: "test.v1",
-      syntax: "proto3",
-      messageType: [{ name: "Nothing" }],
-      service: [
-        { name: "Open", method: [{ name: "Door", inputType: ".test.v1.Nothing", outputType: ".test.v1.Nothing" }] },
-      ],
-    });
-    const service = createFileRegistry(file, () => undefined).getService("test.v1.Open");
-    expect(service).toBeDefined();
-    expect(() => readPolicies(service === undefined ? [] : [service])).toThrow(
-      "test.v1.Open/Door does not declare (auth.v1.access)",
-    );
+  test("has nothing on the port beside it but health, reflection and the pages of operations", async () => {
+    const server = await startAppForTest();
+    const paths = ["/healthz", "/readyz", "/openapi.json"];
+    for (const path of paths) expect((await call(server.url + path)).status).toBe(200);
+    for (const path of [
+      "/",
+      "/metrics",
+      "/debug",
+      "/auth",
+      "/auth/",
+      "/admin/users",
+      "/.well-known/openid-configuration",
+    ]) {
+      const { status, body } = await call<{ error: { code: string } }>(server.url + path);
+      expect({ path, status, code: body.error.code }).toStrictEqual({ path, status: 404, code: "not_found" });
+    }
   });
 });
+
+describe("an RPC", () => {
+  test("that does not say who may call it stops the server", () => {
+    expect(() => readPolicies([serviceWithoutAccess()])).toThrow(
+      "test.Open/Everything does not declare (auth.v1.access)",
+    );
+  });
+
+  test("that is not served has no policy", () => {
+    const [method] = serviceWithoutAccess().methods as [DescMethod];
+    expect(() => readPolicies([]).of(method)).toThrow("test.Open/Everything is not served");
+  });
+});
+
+function isSealable(method: DescMethod): boolean {
+  const names = (fields: { jsonName: string }[]) => fields.map(({ jsonName }) => jsonName);
+  const members = ["__front_enc__", "__session_enc__"];
+  const [input, output] = [names(method.input.fields), names(method.output.fields)];
+  return members.every((member) => input.includes(member) && output.includes(member));
+}
+
+function serviceWithoutAccess(): DescService {
+  const file = create(FileDescriptorProtoSchema, {
+    name: "test.proto",
+    package: "test",
+    syntax: "proto3",
+    messageType: [{ name: "Nothing" }],
+    service: [
+      { name: "Open", method: [{ name: "Everything", inputType: ".test.Nothing", outputType: ".test.Nothing" }] },
+    ],
+  });
+  const service = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] })).getService("test.Open");
+  if (service === undefined) throw new Error("the descriptor holds no service");
+  return service;
+}

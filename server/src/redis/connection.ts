@@ -13,7 +13,8 @@ const PING_MS = 500;
 
 /**
  * A connection that waits for nothing without a limit: no queue while it is down, no retries, a time-out a command. It
- * reconnects by itself within a second of the server's return.
+ * reconnects by itself within a second of the server's return. A cluster's commands are not pipelined: the client does not
+ * follow slots that moved when commands of several were sent together.
  */
 export function connectRedis(options: RedisOptions): RedisClient {
   const node = {
@@ -21,7 +22,6 @@ export function connectRedis(options: RedisOptions): RedisClient {
     commandTimeout: COMMAND_TIMEOUT_MS,
     socketTimeout: SILENCE_MS,
     maxRetriesPerRequest: 0,
-    enableAutoPipelining: true,
   };
   const retry = (times: number) => Math.min(times * 100, LONGEST_RETRY_MS);
   const client = options.cluster
@@ -30,13 +30,13 @@ export function connectRedis(options: RedisOptions): RedisClient {
         keyPrefix: options.keyPrefix,
         enableOfflineQueue: false,
         clusterRetryStrategy: retry,
-        enableAutoPipelining: true,
       })
     : new Redis(options.url, {
         ...node,
         keyPrefix: options.keyPrefix,
         enableOfflineQueue: false,
         retryStrategy: retry,
+        enableAutoPipelining: true,
       });
   client.on("error", options.onError);
   return client;
@@ -66,7 +66,7 @@ export function untilReady(client: RedisClient, timeoutMs: number): Promise<void
   });
 }
 
-/** Whether Redis answers; of a cluster, whether each of its masters does, and they hold every slot between them. */
+/** Whether Redis answers; of a cluster, whether each of its masters does, and none misses a slot. */
 export async function pingRedis(client: RedisClient): Promise<boolean> {
   try {
     return await within(PING_MS, client instanceof Cluster ? isWhole(client) : client.ping().then(() => true));
@@ -75,8 +75,8 @@ export async function pingRedis(client: RedisClient): Promise<boolean> {
   }
 }
 
-/** A master that is dead is soon no longer among the nodes: the cluster itself says that slots are missing. */
+/** A master that is dead is soon no longer among the nodes: the others say that its slots are missing. */
 async function isWhole(client: Cluster): Promise<boolean> {
-  const [info] = await Promise.all([client.cluster("INFO"), ...client.nodes("master").map((node) => node.ping())]);
-  return String(info).includes("cluster_state:ok");
+  const infos = await Promise.all(client.nodes("master").map((node) => node.cluster("INFO")));
+  return infos.length > 0 && infos.every((info) => String(info).includes("cluster_state:ok"));
 }

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { expect } from "vitest";
+import { vi } from "vitest";
 
 /** A Redis of one test file, on its own port and folder. */
 export type RedisServer = AsyncDisposable & {
@@ -68,26 +68,36 @@ const SLOTS = 16_384;
 export async function startRedisCluster(): Promise<RedisCluster> {
   const nodes = await Promise.all([0, 1, 2].map(() => startRedisServer({ cluster: true })));
   const clients = nodes.map((node) => new Redis(node.url));
-  const [first] = clients;
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+  };
+  try {
+    await joinCluster(nodes, clients);
+  } catch (error) {
+    await stop();
+    throw error;
+  } finally {
+    for (const client of clients) client.disconnect();
+  }
+  return { url: nodes[0]?.url ?? "", nodes, [Symbol.asyncDispose]: stop };
+}
+
+async function joinCluster(nodes: RedisServer[], clients: Redis[]): Promise<void> {
   for (const [index, client] of clients.entries()) {
     const from = Math.floor((index * SLOTS) / nodes.length);
     const to = Math.floor(((index + 1) * SLOTS) / nodes.length) - 1;
     await client.call("CLUSTER", "ADDSLOTSRANGE", from, to);
     await client.call("CLUSTER", "SET-CONFIG-EPOCH", index + 1);
   }
-  for (const node of nodes.slice(1)) await first?.call("CLUSTER", "MEET", "127.0.0.1", node.port);
+  for (const node of nodes.slice(1)) await clients[0]?.call("CLUSTER", "MEET", "127.0.0.1", node.port);
   const isWhole = async (client: Redis) => String(await client.call("CLUSTER", "INFO")).includes("cluster_state:ok");
-  await expect
-    .poll(async () => (await Promise.all(clients.map(isWhole))).includes(false), { timeout: 20_000 })
-    .toBe(false);
-  for (const client of clients) client.disconnect();
-  return {
-    url: nodes[0]?.url ?? "",
-    nodes,
-    async [Symbol.asyncDispose]() {
-      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+  await vi.waitFor(
+    async () => {
+      const answers = await Promise.all(clients.map(isWhole));
+      if (answers.includes(false)) throw new Error("the cluster is not whole");
     },
-  };
+    { timeout: 20_000, interval: 50 },
+  );
 }
 
 async function answers(port: number): Promise<void> {
