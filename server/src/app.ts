@@ -7,6 +7,7 @@ import { systemClock } from "./clock.ts";
 import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
+import { hashIdentifier } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import { type KeyStore, openKeys } from "./crypto/key-store.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
@@ -157,7 +158,7 @@ function buildDeps(
       },
     }),
     refreshTokens,
-    limits: createRateLimits(stores.rateCounter, config.rateLimits),
+    limits: createRateLimits({ counter: stores.rateCounter, sizes: config.rateLimits, hashKey: hashIdentifier }),
     clock,
     ids,
     settings: config,

@@ -86,7 +86,6 @@ async function openEphemeral(options: StoresOptions, disposal: Disposal): Promis
     cluster: config.redisCluster,
     keyPrefix: redisKeyPrefix,
     onError: (error) => log.warn("Redis", { error }),
-    clock,
     rateLimits: config.rateLimits,
   });
   disposal.defer(close);

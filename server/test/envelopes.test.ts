@@ -50,7 +50,7 @@ async function callSealed(way: Way, target: Call, body: unknown, to: To & Partia
   const { envelope, openAnswer } = await seal(app, body, options);
   const answer = await sendEnvelope(way, target, envelope, to);
   if (!answer.ok) return { ...answer, opened: {} as Record<string, never> };
-  const { $typeName: _type, ...members } = (answer.data as { frontEnc: { $typeName: string } }).frontEnc;
+  const { $typeName: _type, ...members } = (answer.data as unknown as { frontEnc: { $typeName: string } }).frontEnc;
   const opened = Buffer.from(await openAnswer(members as unknown as FrontAnswer)).toString();
   return { ...answer, opened: JSON.parse(opened) as Record<string, never> };
 }
@@ -242,7 +242,7 @@ describe("a server that takes only sealed requests", () => {
         [REGISTER, newUser()],
         [REFRESH, { refreshToken: "rt_x" }],
         [ME, {}],
-      ] as [Call, object][]) {
+      ] as [Call, Record<string, unknown>][]) {
         const answer = await callBy(its, way, { ...target, message });
         expect({ way, reason: answer.reason }).toStrictEqual({ way, reason: "envelope_required" });
       }

@@ -1,4 +1,4 @@
-import type { Clock, Nonces } from "../service/ports.ts";
+import type { Nonces } from "../service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../service/rate-limits.ts";
 import { createBreaker } from "./breaker.ts";
 import { connectRedis, pingRedis, type RedisOptions, untilReady } from "./connection.ts";
@@ -11,9 +11,7 @@ export type RedisStores = { nonces: Nonces; rateCounter: RateCounter; isReady():
 const START_MS = 5_000;
 
 /** @throws Error when Redis does not answer within five seconds. */
-export async function openRedisStores(
-  options: RedisOptions & { clock: Clock; rateLimits: RateLimitSizes },
-): Promise<RedisStores> {
+export async function openRedisStores(options: RedisOptions & { rateLimits: RateLimitSizes }): Promise<RedisStores> {
   const redis = connectRedis(options);
   try {
     await untilReady(redis, START_MS);

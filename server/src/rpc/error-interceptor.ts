@@ -1,7 +1,11 @@
 import type { Interceptor } from "@connectrpc/connect";
+import type { Reason } from "../domain/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { edgeKey } from "./edge.ts";
 import { cancellationOf, toAuthError, toConnectError } from "./errors.ts";
+
+/** What the operator has to know of, and how loudly. Everything else is the caller's to know. */
+const LOGGED: Partial<Record<Reason, "error" | "warn">> = { internal: "error", unavailable: "warn" };
 
 /** Lets only the closed set of errors out. An unexpected one is logged with its cause and leaves as `internal`. */
 export function errorInterceptor(log: Log): Interceptor {
@@ -14,8 +18,9 @@ export function errorInterceptor(log: Log): Interceptor {
       const cancellation = cancellationOf(error, request.signal);
       if (cancellation !== undefined) throw cancellation;
       const authError = toAuthError(error);
-      if (authError.reason === "internal") {
-        log.error("a call failed", {
+      const level = LOGGED[authError.reason];
+      if (level !== undefined) {
+        log[level]("a call failed", {
           request_id: edge.client.requestId,
           procedure: `${request.service.typeName}/${request.method.name}`,
           error: authError.cause,

@@ -15,10 +15,17 @@ export type RateCounter = { hit(limit: RateLimitName, key: string): Promise<Rate
 type Limiter = { consume(key: string): Promise<LimiterResult> };
 type LimiterResult = { remainingPoints: number; msBeforeNext: number };
 
-export function createRateLimits(counter: RateCounter, sizes: RateLimitSizes): RateLimits {
+export type RateLimitDeps = {
+  counter: RateCounter;
+  sizes: RateLimitSizes;
+  /** What stands for a key in the store. */
+  hashKey(key: string): string;
+};
+
+export function createRateLimits({ counter, sizes, hashKey }: RateLimitDeps): RateLimits {
   return {
     async spend(limit, key) {
-      const count = await counter.hit(limit, key);
+      const count = await counter.hit(limit, hashKey(key));
       if (count === undefined || !count.exceeded) return;
       throw new AuthError("rate_limited", {
         retryAfterS: Math.max(1, Math.ceil(count.resetMs / 1000)),

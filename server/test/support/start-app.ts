@@ -66,6 +66,8 @@ export async function startApp(options: StartOptions = {}): Promise<TestApp> {
     ...options.overrides,
   });
   const db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  // A test may end every connection of its database; the next query opens another.
+  db.on("error", () => {});
   return {
     app,
     url: app.url,
