@@ -26,8 +26,7 @@ async function openMemory(): Promise<Store> {
 
 async function connectTwice(url: string, cluster: boolean, stop: () => PromiseLike<void>): Promise<Store> {
   const keyPrefix = `sello:test:${randomBytes(6).toString("hex")}:`;
-  const clock = createTestClock();
-  const open = () => openRedisStores({ url, cluster, keyPrefix, onError: () => undefined, clock, rateLimits: SIZES });
+  const open = () => openRedisStores({ url, cluster, keyPrefix, onError: () => undefined, rateLimits: SIZES });
   const [here, there] = await Promise.all([open(), open()]);
   return {
     here,

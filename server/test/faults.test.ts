@@ -112,7 +112,6 @@ describe.skipIf(!isRequired("redis-cluster") && !hasRedisServer)("while one mast
       cluster: true,
       keyPrefix: "sello:test:",
       onError: () => undefined,
-      clock: systemClock,
       rateLimits: {
         login_ip: { points: 1_000, duration: 60 },
         login_account: undefined,

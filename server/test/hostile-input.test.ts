@@ -203,7 +203,7 @@ describe("JSON", () => {
     ["a megabyte of one letter", { identifier: "x".repeat(900_000), password: "y" }],
     ["right-to-left marks", { identifier: "\u202emoc.elpmaxe@x", password: "y" }],
     ["SQL", { identifier: "' OR 1=1 --", password: "'; DROP TABLE users; --" }],
-    ["a template", { identifier: "${jndi:ldap://x}", password: "{{7*7}}" }],
+    ["a template", { identifier: "#{7*7}", password: "{{7*7}}" }],
     ["__proto__", JSON.parse('{"__proto__":{"identifier":"x"},"identifier":"y","password":"z"}')],
   ];
 

@@ -5,7 +5,10 @@ import { edgeKey } from "./edge.ts";
 import { cancellationOf, toAuthError, toConnectError } from "./errors.ts";
 
 /** What the operator has to know of, and how loudly. Everything else is the caller's to know. */
-const LOGGED: Partial<Record<Reason, "error" | "warn">> = { internal: "error", unavailable: "warn" };
+const LOGGED: Partial<Record<Reason, { level: "error" | "warn"; message: string }>> = {
+  internal: { level: "error", message: "a call failed" },
+  unavailable: { level: "warn", message: "a store did not answer" },
+};
 
 /** Lets only the closed set of errors out. An unexpected one is logged with its cause and leaves as `internal`. */
 export function errorInterceptor(log: Log): Interceptor {
@@ -18,9 +21,9 @@ export function errorInterceptor(log: Log): Interceptor {
       const cancellation = cancellationOf(error, request.signal);
       if (cancellation !== undefined) throw cancellation;
       const authError = toAuthError(error);
-      const level = LOGGED[authError.reason];
-      if (level !== undefined) {
-        log[level]("a call failed", {
+      const entry = LOGGED[authError.reason];
+      if (entry !== undefined) {
+        log[entry.level](entry.message, {
           request_id: edge.client.requestId,
           procedure: `${request.service.typeName}/${request.method.name}`,
           error: authError.cause,
