@@ -9,6 +9,7 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
+import { createConnectTransport } from "@connectrpc/connect-web";
 import { credentials, Metadata, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ErrorInfoSchema } from "@sello/gen/google/rpc/error_details_pb";
@@ -76,6 +77,17 @@ describe("a client that is not ours", () => {
       const { error, access_token, refresh_token, ...rest } = JSON.parse(stdout);
       if (error !== undefined) throw new Error(error.message);
       return { accessToken: access_token, refreshToken: refresh_token, ...rest };
+    });
+  });
+
+  test("connect-web completes every call", async () => {
+    const transport = createConnectTransport({ baseUrl: server.url });
+    await completeFlow(async (name, message, token) => {
+      const method = AuthService.methods.find((candidate) => candidate.name === name);
+      if (method?.methodKind !== "unary") throw new Error(`${name} is no unary method`);
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const answer = await transport.unary(method, undefined, undefined, headers, message);
+      return answer.message as unknown as Record<string, string>;
     });
   });
 

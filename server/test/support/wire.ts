@@ -1,5 +1,5 @@
 import { Agent, type IncomingHttpHeaders, request as request1 } from "node:http";
-import { type ClientHttp2Session, connect as connect2, constants } from "node:http2";
+import { type ClientHttp2Session, connect as connect2 } from "node:http2";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { type Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -50,7 +50,7 @@ export function openWire(url: string): Wire {
     http2: (request) => request2(session, request),
     async [Symbol.asyncDispose]() {
       agent.destroy();
-      await new Promise<void>((resolve) => session.close(resolve));
+      session.destroy();
     },
   };
 }
@@ -70,7 +70,6 @@ function request2(session: ClientHttp2Session, { path, method = "POST", headers 
     stream.on("data", (chunk) => chunks.push(chunk));
     stream.on("error", reject);
     stream.on("end", () => {
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR || stream.rstCode === undefined) stream.close();
       resolve({ status: head[":status"] ?? 0, headers: toHeaders(head), trailers, body: Buffer.concat(chunks) });
     });
     if (body !== undefined) stream.end(body);
