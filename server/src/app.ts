@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -173,6 +174,8 @@ function watchPool(metrics: Metrics, pool: HashPool): void {
 async function listen(context: Context): Promise<Pick<App, "url" | "port" | "metricsPort">> {
   const { config, log, metrics, stores, overrides, disposal } = context;
   const stopping = new AbortController();
+  // Every call in flight listens to it.
+  setMaxListeners(0, stopping.signal);
   const isReady = async () => !stopping.signal.aborted && (await stores.isReady());
   const listener = await createRequestListener(context, { isReady, stopping: stopping.signal });
 

@@ -1,16 +1,35 @@
-import { createHash, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type JsonWebKey,
+  type KeyObject,
+} from "node:crypto";
 import { decodeBase64url } from "./base64url.ts";
 import { hasExactly } from "./jws.ts";
 import type { Curve } from "./key-algorithms.ts";
 
-type CurveShape = { members: string[]; kty: string; generate(): { publicKey: KeyObject; privateKey: KeyObject } };
+type EphemeralKeys = { publicKey: JsonWebKey; privateKey: KeyObject };
+type CurveShape = { members: string[]; kty: string; generate(): EphemeralKeys };
+
+/**
+ * The job that makes a key also encodes it. To export a key object that was just made can stop the process for good: Node 20
+ * holds the key's lock while it allocates, and a garbage collection at that moment waits for the same lock. The types of Node
+ * do not know that a key pair can be encoded as a JWK.
+ */
+const encodings = { publicKeyEncoding: { format: "jwk" } } as unknown as object;
 
 const CURVES: Record<Curve, CurveShape> = {
-  X25519: { members: ["kty", "crv", "x"], kty: "OKP", generate: () => generateKeyPairSync("x25519") },
+  X25519: {
+    members: ["kty", "crv", "x"],
+    kty: "OKP",
+    generate: () => generateKeyPairSync("x25519", encodings) as unknown as EphemeralKeys,
+  },
   "P-256": {
     members: ["kty", "crv", "x", "y"],
     kty: "EC",
-    generate: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
+    generate: () => generateKeyPairSync("ec", { namedCurve: "P-256", ...encodings }) as unknown as EphemeralKeys,
   },
 };
 
@@ -22,7 +41,7 @@ export type EphemeralAgreement = { epk: Record<string, unknown>; sharedSecret: B
 export function agreeWith(publicKey: KeyObject, crv: Curve): EphemeralAgreement {
   const ephemeral = CURVES[crv].generate();
   return {
-    epk: { ...ephemeral.publicKey.export({ format: "jwk" }) },
+    epk: { ...ephemeral.publicKey },
     sharedSecret: diffieHellman({ privateKey: ephemeral.privateKey, publicKey }),
   };
 }

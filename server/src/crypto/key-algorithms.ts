@@ -1,4 +1,4 @@
-import { generateKeyPair, type KeyObject } from "node:crypto";
+import { generateKeyPair, type JsonWebKey } from "node:crypto";
 import { promisify } from "node:util";
 
 const generate = promisify(generateKeyPair);
@@ -13,22 +13,26 @@ export type KeyAlgorithm = SignatureAlgorithmName | EncryptionAlgorithmName | Fr
 /** A key that the configuration asks for. There is one active key a slot. */
 export type KeySlot = { use: KeyUse; alg: KeyAlgorithm; crv?: Curve; rsaBits?: 2048 | 3072 | 4096 };
 
-/** A new private key for a slot. The slow RSA search runs outside the event loop. */
-export async function generatePrivateKey(slot: KeySlot): Promise<KeyObject> {
-  return (await GENERATORS[slot.alg](slot)).privateKey;
+/**
+ * A new private key for a slot, as a JWK. The slow RSA search runs outside the event loop. The job that makes the key encodes
+ * it too (`key-agreement.ts` says why).
+ */
+export async function generatePrivateJwk(slot: KeySlot): Promise<JsonWebKey> {
+  return (await GENERATORS[slot.alg](slot)).privateKey as unknown as JsonWebKey;
 }
 
-type Generator = (slot: KeySlot) => Promise<{ privateKey: KeyObject }>;
+type Generator = (slot: KeySlot) => Promise<{ privateKey: unknown }>;
 
-const rsa: Generator = (slot) => generate("rsa", { modulusLength: slot.rsaBits ?? 3072 });
-const p256: Generator = () => generate("ec", { namedCurve: "P-256" });
-const agreement: Generator = (slot) => (slot.crv === "P-256" ? p256(slot) : generate("x25519"));
+const encodings = { publicKeyEncoding: { format: "jwk" }, privateKeyEncoding: { format: "jwk" } } as unknown as object;
+const rsa: Generator = (slot) => generate("rsa", { modulusLength: slot.rsaBits ?? 3072, ...encodings });
+const p256: Generator = () => generate("ec", { namedCurve: "P-256", ...encodings });
+const agreement: Generator = (slot) => (slot.crv === "P-256" ? p256(slot) : generate("x25519", encodings));
 
 const GENERATORS: Record<KeyAlgorithm, Generator> = {
   ES256: p256,
   RS256: rsa,
   PS256: rsa,
-  EdDSA: () => generate("ed25519"),
+  EdDSA: () => generate("ed25519", encodings),
   "ECDH-ES+A256KW": agreement,
   "RSA-OAEP-256": rsa,
   "ECDH-ES": agreement,

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
 import { importOpener } from "@sello/envelope";
-import { type Curve, generatePrivateKey, type KeySlot, type KeyUse } from "./key-algorithms.ts";
+import { type Curve, generatePrivateJwk, type KeySlot, type KeyUse } from "./key-algorithms.ts";
 import type { KeyState, PublicJwk, RingKey } from "./key-ring.ts";
 
 /** What stands in a key file: a private JWK (RFC 7517) with its place in the rotation. */
@@ -18,7 +18,7 @@ const PUBLIC_MEMBERS = ["crv", "x", "y", "n", "e"] as const;
 
 /** A new key for a slot; its `kid` is the RFC 7638 thumbprint. */
 export async function createStoredKey(slot: KeySlot, state: KeyState, now: Date): Promise<StoredKey> {
-  const jwk = (await generatePrivateKey(slot)).export({ format: "jwk" });
+  const jwk = await generatePrivateJwk(slot);
   // Imported where it is used: a server that finds its keys never makes one.
   const { calculateJwkThumbprint } = await import("jose");
   const kid = await calculateJwkThumbprint(jwk as Parameters<typeof calculateJwkThumbprint>[0]);

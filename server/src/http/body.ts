@@ -20,10 +20,12 @@ export function readBody(request: HttpRequest, limit: number): Promise<Buffer> {
       } else chunks.push(chunk);
     };
     request.on("data", onData);
-    request.once("end", () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
-    request.once("error", () => reject(new AuthError("invalid_request")));
-    request.once("close", () => reject(new AuthError("invalid_request")));
+    const onLost = () => reject(new AuthError("invalid_request"));
+    request.once("end", () => {
+      request.off("close", onLost);
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
+    });
+    request.once("error", onLost);
+    request.once("close", onLost);
   });
 }
