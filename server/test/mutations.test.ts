@@ -88,12 +88,16 @@ function mutateJson(json: JsonValue, random: Random, others: Buffer[]): Buffer {
   return random() < 0.6 ? mutateBytes(swapped, random, others) : swapped;
 }
 
+/** Words of parsers, none of which may reach a client. */
+const PARSERS_WORDS =
+  /unexpected (token|end)|illegal tag|parse binary|premature EOF|invalid wire|SyntaxError|TypeError|cannot decode|node_modules/i;
 const REASONS_OF_THE_SERVER = ["internal", "unavailable", "overloaded"];
 
 function complaintAbout({ status, reason, ok, text }: Outcome, ms: number): string | undefined {
   if (status >= 500) return `status ${status}`;
   if (REASONS_OF_THE_SERVER.includes(reason ?? "")) return `reason ${reason}`;
   if (!ok && reason === undefined) return `no reason: ${status} ${text}`;
+  if (!ok && PARSERS_WORDS.test(text)) return `says ${text}`;
   return ms > 2_000 ? `took ${ms} ms` : undefined;
 }
 

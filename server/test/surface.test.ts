@@ -4,7 +4,7 @@ import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
 import { describe, expect, test } from "vitest";
-import { readHttpRoutes } from "../src/http/http-rules.ts";
+import { readHttpRoutes, servedRoutes } from "../src/http/http-rules.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
 import { call } from "./support/client.ts";
 import { startAppForTest } from "./support/start-app.ts";
@@ -41,6 +41,13 @@ describe("the surface", () => {
       auth.v1.KeyService/GetJwks           | public | -           | -        | reads  | 200 | GET /.well-known/jwks.json
       "
     `);
+  });
+
+  test("has its plain routes behind the base path, and the key set at the root", () => {
+    const paths = [...servedRoutes(readHttpRoutes(SERVICES), "/api").keys()];
+    expect(paths).toContain("/api/auth/login");
+    expect(paths).toContain("/.well-known/jwks.json");
+    expect(paths.filter((path) => path.startsWith("/auth"))).toStrictEqual([]);
   });
 
   test("has nothing on the port beside it but health, reflection and the pages of operations", async () => {
