@@ -6,7 +6,7 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { call, loginUser, registerUser } from "./support/client.ts";
-import { exchange } from "./support/raw-socket.ts";
+import { exchange, uploadThenRead } from "./support/raw-socket.ts";
 import { startApp, type TestApp } from "./support/start-app.ts";
 import { type Outcome, openWire, type RawRequest, readRest, readRpc, sendRpc, type Wire } from "./support/wire.ts";
 
@@ -343,6 +343,19 @@ describe("a body over the limit", () => {
     }
     const next = readRest(await timed(wire.http2({ path: ROUTE, headers: JSON_TYPE, body: LOGIN_JSON })));
     expect(next.reason).toBe("invalid_credentials");
+  });
+
+  test("is refused in words that arrive, though the client reads none before it has sent all", async () => {
+    const body = Buffer.alloc(12 * 1024 * 1024, 0x41);
+    for (const [path, type] of [
+      [ROUTE, "application/json"],
+      [RPC, "application/proto"],
+    ]) {
+      const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const text = await timed(uploadThenRead(server.url, Buffer.concat([Buffer.from(head), body])));
+      expect(text).toMatch(/^HTTP\/1\.1 4(13|29) /);
+      expect(text).toMatch(/\}$/);
+    }
   });
 
   test("that is only announced is refused before it comes", async () => {

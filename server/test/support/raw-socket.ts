@@ -33,3 +33,18 @@ export function exchange(
     else socket.write(bytes);
   });
 }
+
+/** Sends all of a request before it reads a byte of the answer, as a client does that does not expect to be refused. */
+export async function uploadThenRead(url: string, bytes: Uint8Array): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).pause();
+  return new Promise((resolve) => {
+    let text = "";
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.on("close", () => resolve(text));
+    socket.write(bytes, () => socket.resume());
+  });
+}
