@@ -17,6 +17,8 @@ const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** RFC 3394 section 2.2.3.1. */
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
+/** Two blocks of key data and the check. OpenSSL makes nothing of nothing without a complaint. */
+const SHORTEST_WRAPPED_BYTES = 24;
 const NOBODY = Buffer.alloc(0);
 
 export type EncryptionKey = { kid: string; alg: EncryptionAlgorithmName; crv: Curve | undefined; publicKey: KeyObject };
@@ -123,6 +125,7 @@ export function wrapKey(kek: Buffer, key: Buffer): Buffer {
 
 /** Undefined when the wrapped key does not fit the wrapping key. */
 export function unwrapKey(kek: Buffer, wrapped: Buffer): Buffer | undefined {
+  if (wrapped.length < SHORTEST_WRAPPED_BYTES) return undefined;
   try {
     const decipher = createDecipheriv("id-aes256-wrap", kek, KEY_WRAP_IV);
     return Buffer.concat([decipher.update(wrapped), decipher.final()]);
