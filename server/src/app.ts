@@ -235,7 +235,7 @@ async function createRequestListener(
     reflection: !production,
   });
   return createListener({
-    handlers: new Map([...procedures.handlers, ...infrastructure.handlers]),
+    rpcs: new Map([...procedures.rpcs, ...infrastructure.rpcs]),
     routes: servedRoutes(readHttpRoutes(services), config.basePath),
     operations: createOperations({
       isReady: server.isReady,

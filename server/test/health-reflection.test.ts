@@ -222,14 +222,14 @@ describe.each(REFLECTIONS)("reflection %s", (_version, service) => {
 });
 
 test("reflection is off where it is turned off, health is not", () => {
-  const { handlers } = createInfrastructure({
+  const { rpcs } = createInfrastructure({
     services: [AuthService],
     isReady: async () => true,
     reflection: false,
     readMaxBytes: 1_000,
     shutdownSignal: new AbortController().signal,
   });
-  expect([...handlers.keys()].sort()).toStrictEqual([
+  expect([...rpcs.keys()].sort()).toStrictEqual([
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",

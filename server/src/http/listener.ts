@@ -1,7 +1,7 @@
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "../rpc/edge.ts";
+import type { ServedRpc } from "../rpc/procedures.ts";
 import type { Ids } from "../service/ports.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { Cors } from "./cors.ts";
@@ -14,7 +14,7 @@ import type { RestHandler } from "./rest.ts";
 import { serveRpc } from "./rpc-paths.ts";
 
 export type ListenerOptions = {
-  handlers: Map<string, UniversalHandler>;
+  rpcs: Map<string, ServedRpc>;
   /** By served path, then by verb. */
   routes: Map<string, Map<string, HttpRoute>>;
   operations: Map<string, OperationsPage>;
@@ -52,11 +52,11 @@ type Exchange = { request: HttpRequest; response: HttpResponse; requestId: strin
 async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<void> {
   const { request, response } = exchange;
   const path = pathOf(request);
-  const handler = options.handlers.get(path);
-  if (handler !== undefined) {
-    allow(response, request.method, handler.allowedMethods);
+  const rpc = options.rpcs.get(path);
+  if (rpc !== undefined) {
+    allow(response, request.method, rpc.handler.allowedMethods);
     const contextValues = edgeValues(options, exchange, { binding: path, protocol: protocolOf(request) });
-    await serveRpc(request, response, { handler, contextValues, bodyLimitBytes: options.bodyLimitBytes });
+    await serveRpc(request, response, { rpc, path, contextValues, bodyLimitBytes: options.bodyLimitBytes });
     return;
   }
   const verb = request.method === "HEAD" ? "GET" : (request.method ?? "");

@@ -57,7 +57,12 @@ export function endAfterBody(request: HttpRequest, response: HttpResponse): void
   request.once("close", end);
 }
 
-export function respond(response: HttpResponse, status: number, headers: Record<string, string>, body: string): void {
+export function respond(
+  response: HttpResponse,
+  status: number,
+  headers: Record<string, string | string[]>,
+  body: string | Uint8Array,
+): void {
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader("content-length", Buffer.byteLength(body));

@@ -7,12 +7,13 @@ import {
   type Message,
   toJson,
 } from "@bufbuild/protobuf";
-import { ConnectError, type ContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
 import type { Procedures } from "../rpc/procedures.ts";
 import { readBody } from "./body.ts";
+import { callSignal } from "./call-signal.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, toHeaders } from "./messages.ts";
 import { respond, respondError } from "./respond.ts";
@@ -31,13 +32,15 @@ export function createRestHandler(options: RestOptions): RestHandler {
     const { method } = route;
     try {
       const message = await readMessage(request, route, bodyLimitBytes);
-      const answer = await procedures.call(method, {
+      const answer = await procedures.unary(method)({
         message,
         contextValues,
         url: `http://localhost${route.path}`,
         httpMethod: route.verb,
+        protocolName: "http",
         header: toHeaders(request),
-        signal: route.verb === "GET" ? undefined : abortSignalOf(response),
+        signal: callSignal(response, undefined),
+        timeoutMs: undefined,
       });
       respondMessage(request, response, { method, ...answer, status: policies.of(method).successStatus });
     } catch (error) {
@@ -60,20 +63,12 @@ async function readMessage(request: HttpRequest, route: HttpRoute, limit: number
   }
 }
 
-/** Aborted when the client goes away before it has its answer. */
-function abortSignalOf(response: HttpResponse): AbortSignal {
-  const controller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableEnded)
-      controller.abort(new AuthError("invalid_request", { message: "The client went away." }));
-  });
-  return controller.signal;
-}
-
 /** The interceptors let out `ConnectError`s that carry the error of the contract. What is none is for the server's log. */
 function toAuthError(error: unknown): AuthError {
-  const known = error instanceof ConnectError ? error.cause : error;
+  const known = error instanceof ConnectError ? (error.cause ?? error) : error;
   if (known instanceof AuthError) return known;
+  // Nobody waits for the answer to it.
+  if (known instanceof ConnectError && known.code === Code.Canceled) return new AuthError("invalid_request");
   throw error;
 }
 

@@ -1,14 +1,12 @@
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { RpcAnswer } from "../rpc/protocol-errors.ts";
 import { fromHeaders, type HttpRequest, type HttpResponse, isGone } from "./messages.ts";
 import { closesAfterUnreadBody, endAfterBody, write } from "./respond.ts";
-
-type Answer = Awaited<ReturnType<UniversalHandler>>;
 
 /**
  * Writes an answer of Connect. Resolves when all of it is handed over, or when the client has gone away: an answer that
  * nobody waits for is no failure.
  */
-export async function sendAnswer(request: HttpRequest, response: HttpResponse, answer: Answer): Promise<void> {
+export async function sendAnswer(request: HttpRequest, response: HttpResponse, answer: RpcAnswer): Promise<void> {
   for await (const chunk of answer.body ?? []) {
     if (isGone(response)) return;
     begin(request, response, answer);
@@ -21,7 +19,7 @@ export async function sendAnswer(request: HttpRequest, response: HttpResponse, a
 }
 
 /** After the first chunk at the earliest: until then the call may still set headers. */
-function begin(request: HttpRequest, response: HttpResponse, answer: Answer): void {
+function begin(request: HttpRequest, response: HttpResponse, answer: RpcAnswer): void {
   if (response.headersSent) return;
   closesAfterUnreadBody(request, response);
   response.writeHead(answer.status, answer.header === undefined ? {} : fromHeaders(answer.header));

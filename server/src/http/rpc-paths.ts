@@ -11,11 +11,15 @@ import {
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "../rpc/edge.ts";
+import { toConnectError } from "../rpc/errors.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
+import type { ServedRpc } from "../rpc/procedures.ts";
 import { callWithProtocolErrors, connectErrorAnswer } from "../rpc/protocol-errors.ts";
 import { readBody } from "./body.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, mediaTypeOf } from "./messages.ts";
 import { sendAnswer } from "./rpc-answer.ts";
+import { unaryFormOf } from "./unary-forms.ts";
+import { serveUnary } from "./unary-rpc.ts";
 
 /**
  * Serves Connect, gRPC and gRPC-Web on an RPC's own path.
@@ -24,15 +28,21 @@ import { sendAnswer } from "./rpc-answer.ts";
 export async function serveRpc(
   request: HttpRequest,
   response: HttpResponse,
-  call: { handler: UniversalHandler; contextValues: ContextValues; bodyLimitBytes: number },
+  call: { rpc: ServedRpc; path: string; contextValues: ContextValues; bodyLimitBytes: number },
 ): Promise<void> {
-  const { handler, contextValues, bodyLimitBytes } = call;
+  const { rpc, path, contextValues, bodyLimitBytes } = call;
+  const { handler, callUnary } = rpc;
   refuseUnreadable(request, handler);
+  const form = request.method === "POST" ? unaryFormOf(request) : undefined;
+  if (callUnary !== undefined && form !== undefined) {
+    const { method } = handler;
+    return serveUnary(request, response, { method, callUnary, form, path, contextValues, bodyLimitBytes });
+  }
   const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
   const answer = await checkedRequest(request, universal, bodyLimitBytes)
     .then((checked) => callWithProtocolErrors(handler, checked, () => contextValues.get(edgeKey).reached))
     .catch((error: unknown) => {
-      if (error instanceof AuthError) return connectErrorAnswer(error);
+      if (error instanceof AuthError) return connectErrorAnswer(toConnectError(error));
       throw error;
     });
   await sendAnswer(request, response, answer);

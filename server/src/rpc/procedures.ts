@@ -3,8 +3,8 @@ import {
   type ConnectRouterOptions,
   type ContextValues,
   createConnectRouter,
-  createHandlerContext,
   createServiceImplSpec,
+  type HandlerContext,
   type Interceptor,
   type MethodImplSpec,
   type ServiceImpl,
@@ -12,24 +12,32 @@ import {
 import { invokeUnaryImplementation, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
 
-/** One unary call by way of a plain HTTP route. */
+/** One unary call, read from whatever carried it. */
 export type UnaryCall = {
   message: Message;
   url: string;
   httpMethod: string;
+  protocolName: string;
   header: Headers;
   contextValues: ContextValues;
-  signal: AbortSignal | undefined;
+  signal: AbortSignal;
+  timeoutMs: number | undefined;
 };
 export type UnaryAnswer = { message: Message; header: Headers };
+
+/** @throws ConnectError whose cause is the `AuthError`. */
+export type CallUnary = (call: UnaryCall) => Promise<UnaryAnswer>;
+
+/** An RPC by its own path: Connect's handler of every protocol, and, of a unary one, the call without a protocol around it. */
+export type ServedRpc = { handler: UniversalHandler; callUnary: CallUnary | undefined };
 
 /** Every RPC that the server answers, ready to be called from any protocol. All go through the same interceptors. */
 export type Procedures = {
   services: DescService[];
-  /** Connect, gRPC and gRPC-Web, by request path. */
-  handlers: Map<string, UniversalHandler>;
-  /** @throws ConnectError whose cause is the `AuthError`. */
-  call(method: DescMethodUnary, call: UnaryCall): Promise<UnaryAnswer>;
+  /** By request path. */
+  rpcs: Map<string, ServedRpc>;
+  /** @throws Error for a method that is not served. */
+  unary(method: DescMethodUnary): CallUnary;
 };
 
 export type ProcedureOptions = { interceptors: Interceptor[]; readMaxBytes: number; shutdownSignal: AbortSignal };
@@ -43,33 +51,47 @@ export function implement<T extends DescService>(service: T, implementation: Ser
 
 export function createProcedures(registrations: Registration[], options: ProcedureOptions): Procedures {
   const router = createConnectRouter(routerOptions(options));
-  const unary = new Map<DescMethod, Extract<MethodImplSpec, { kind: "unary" }>>();
+  const unary = new Map<DescMethod, CallUnary>();
   for (const { service, implementation } of registrations) {
     router.service(service, implementation, streams(service) ? { shutdownSignal: options.shutdownSignal } : {});
     for (const spec of Object.values(createServiceImplSpec(service, implementation).methods)) {
-      if (spec.kind === "unary") unary.set(spec.method, spec);
+      if (spec.kind === "unary") unary.set(spec.method, unaryCaller(spec, options.interceptors));
     }
   }
+  const served = (handler: UniversalHandler): ServedRpc => ({ handler, callUnary: unary.get(handler.method) });
   return {
     services: registrations.map(({ service }) => service),
-    handlers: new Map(router.handlers.map((handler) => [handler.requestPath, handler])),
-
-    async call(method, call) {
-      const spec = unary.get(method);
-      if (spec === undefined) throw new Error(`${method.parent.typeName}/${method.name} is not served`);
-      const context = createHandlerContext({
-        service: method.parent,
-        method,
-        protocolName: "http",
-        requestMethod: call.httpMethod,
-        requestHeader: call.header,
-        url: call.url,
-        contextValues: call.contextValues,
-        ...(call.signal && { requestSignal: call.signal }),
-      });
-      const message = await invokeUnaryImplementation(spec, context, call.message, options.interceptors);
-      return { message, header: context.responseHeader };
+    rpcs: new Map(router.handlers.map((handler) => [handler.requestPath, served(handler)])),
+    unary(method) {
+      const call = unary.get(method);
+      if (call === undefined) throw new Error(`${method.parent.typeName}/${method.name} is not served`);
+      return call;
     },
+  };
+}
+
+type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
+
+/** The context is made here: Connect's own links three abort signals and copies every header, for each call. */
+function unaryCaller(spec: UnarySpec, interceptors: Interceptor[]): CallUnary {
+  const { method } = spec;
+  return async ({ message, url, httpMethod, protocolName, header, contextValues, signal, timeoutMs }) => {
+    const due = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+    const context: HandlerContext = {
+      service: method.parent,
+      method,
+      protocolName,
+      requestMethod: httpMethod,
+      requestHeader: header,
+      url,
+      values: contextValues,
+      signal,
+      timeoutMs: () => (due === undefined ? undefined : due - performance.now()),
+      responseHeader: new Headers(),
+      responseTrailer: new Headers(),
+    };
+    const answer = await invokeUnaryImplementation(spec, context, message, interceptors);
+    return { message: answer, header: context.responseHeader };
   };
 }
 

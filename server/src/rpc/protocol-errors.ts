@@ -1,4 +1,4 @@
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalHandler, type UniversalServerRequest } from "@connectrpc/connect/protocol";
 import {
   codeFromString,
@@ -14,7 +14,8 @@ import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect
 import { AuthError, type Reason } from "../domain/errors.ts";
 import { toConnectError } from "./errors.ts";
 
-type Answer = Awaited<ReturnType<UniversalHandler>>;
+/** An answer as Connect's handlers give it. */
+export type RpcAnswer = Awaited<ReturnType<UniversalHandler>>;
 type Family = "unary" | "connect-stream" | "grpc-web" | "grpc";
 
 /** A frame: one byte of flags, four of length. */
@@ -29,11 +30,13 @@ export async function callWithProtocolErrors(
   handler: UniversalHandler,
   request: UniversalServerRequest,
   wasReached: () => boolean,
-): Promise<Answer> {
+): Promise<RpcAnswer> {
   const answer = await handler(request);
   const family = familyOf(request);
   if (family === "unary") {
-    return answer.status === 200 || wasReached() ? answer : connectErrorAnswer(await replacementOf(answer));
+    return answer.status === 200 || wasReached()
+      ? answer
+      : connectErrorAnswer(toConnectError(await replacementOf(answer)));
   }
   const { body, trailer } = answer;
   if (body === undefined) return answer;
@@ -48,17 +51,16 @@ function familyOf(request: UniversalServerRequest): Family {
 }
 
 /** An error as a unary call of Connect has it. */
-export function connectErrorAnswer(error: AuthError): Answer {
-  const connectError = toConnectError(error);
-  const body = errorToJsonBytes(connectError, undefined);
-  const header = new Headers(connectError.metadata);
+export function connectErrorAnswer(error: ConnectError): RpcAnswer {
+  const body = errorToJsonBytes(error, undefined);
+  const header = new Headers(error.metadata);
   header.set("content-type", contentTypeUnaryJson);
   header.set("content-length", String(body.byteLength));
-  return { status: codeToHttpStatus(connectError.code), header, body: once(body) };
+  return { status: codeToHttpStatus(error.code), header, body: once(body) };
 }
 
 /** Without a body it is a refusal by HTTP status alone. */
-async function replacementOf(answer: Answer): Promise<AuthError> {
+async function replacementOf(answer: RpcAnswer): Promise<AuthError> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
   if (chunks.length === 0) return replacement(undefined);
