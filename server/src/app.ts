@@ -185,7 +185,8 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
     host: config.host,
     port: config.port,
     listener,
-    onError: (error, where) => log.error("an unexpected failure", { detail: where, error }),
+    onError: (error, where, requestId) =>
+      log.error("an unexpected failure", { detail: where, error, ...(requestId && { request_id: requestId }) }),
     ...(config.tls && { tls: { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) } }),
     ...(overrides.onePortLimits && { limits: overrides.onePortLimits }),
   });

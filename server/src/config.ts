@@ -37,6 +37,7 @@ export type Config = {
   keyGraceS: number;
   sealing: SealingRules;
   frontEncAad: "required" | "optional";
+  channelTtlS: number;
   rateLimits: RateLimitSizes;
   lockout: { threshold: number; windowS: number; lockS: number };
   passwordMinLength: number;
@@ -108,11 +109,13 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     keyGraceS: read.integer("KEY_GRACE_S", shortestGraceS, shortestGraceS, 31_536_000),
     sealing: read.sealing("ENVELOPE_POLICY"),
     frontEncAad: read.oneOf("FRONT_ENC_AAD", ["required", "optional"], production ? "required" : "optional"),
+    channelTtlS: read.integer("CHANNEL_TTL_S", 900, 10, 86_400),
     rateLimits: {
       login_ip: read.rate("RATE_LIMIT_LOGIN_IP", "60/60"),
       login_account: read.rate("RATE_LIMIT_LOGIN_ACCOUNT", "10/60"),
       register_ip: read.rate("RATE_LIMIT_REGISTER_IP", "20/60"),
       refresh_ip: read.rate("RATE_LIMIT_REFRESH_IP", "300/60"),
+      handshake_ip: read.rate("RATE_LIMIT_HANDSHAKE_IP", "60/60"),
     },
     lockout: {
       threshold: read.integer("LOCKOUT_THRESHOLD", 5, 1, 1_000_000),

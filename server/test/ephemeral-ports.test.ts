@@ -17,6 +17,7 @@ const SIZES: RateLimitSizes = {
   login_account: { points: 1, duration: 1 },
   register_ip: undefined,
   refresh_ip: { points: 20, duration: 60 },
+  handshake_ip: undefined,
 };
 
 async function openMemory(): Promise<Store> {

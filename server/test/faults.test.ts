@@ -117,6 +117,7 @@ describe.skipIf(!isRequired("redis-cluster") && !hasRedisServer)("while one mast
         login_account: undefined,
         register_ip: undefined,
         refresh_ip: undefined,
+        handshake_ip: undefined,
       },
     });
     onTestFinished(() => stores.close());

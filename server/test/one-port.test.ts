@@ -59,7 +59,7 @@ const echo: RequestListener = (req, res) => {
   });
 };
 
-type Server = OnePort & { errors: { error: unknown; where: string }[] };
+type Server = OnePort & { errors: { error: unknown; where: string; requestId: string | undefined }[] };
 
 async function start(options: Partial<OnePortOptions> = {}): Promise<Server> {
   const errors: Server["errors"] = [];
@@ -67,7 +67,7 @@ async function start(options: Partial<OnePortOptions> = {}): Promise<Server> {
     host: "127.0.0.1",
     port: 0,
     listener: echo,
-    onError: (error, where) => errors.push({ error, where }),
+    onError: (error, where, requestId) => errors.push({ error, where, requestId }),
     ...options,
   });
   cleanups.push(() => server.drain(0));
@@ -392,16 +392,21 @@ describe("a listener that fails", () => {
   it.each(failures)("and %s is reported and answered 500", async (_name, fail) => {
     const listener: RequestListener = (req, res) => {
       res.setHeader("x-half", "prepared");
+      res.setHeader("x-request-id", "request-1");
       return fail(req, res);
     };
     const server = await start({ listener });
     const answer = await send(server, request("GET / HTTP/1.1"));
     expectRefusal(answer, 500, internal);
     expect(answer).not.toContain("x-half");
+    expect(answer).toContain("x-request-id: request-1");
     const http2Answer = await call(session(server), {});
     expect(http2Answer.headers).toMatchObject({ ":status": 500, "content-type": "application/json" });
     expect(JSON.parse(http2Answer.body)).toEqual(internal);
-    expect(server.errors.map(({ error }) => error)).toEqual([new Error("secret cause"), new Error("secret cause")]);
+    expect(server.errors.map(({ error, requestId }) => ({ error, requestId }))).toEqual([
+      { error: new Error("secret cause"), requestId: "request-1" },
+      { error: new Error("secret cause"), requestId: "request-1" },
+    ]);
   });
 
   it.each(failures)("and %s after its response began has it cut off", async (_name, fail) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSecurityHeaders } from "../src/http/security-headers.ts";
+import { createSecurityHeaders, SECURITY_HEADERS } from "../src/http/security-headers.ts";
 import { newUser } from "./support/client.ts";
+import { exchange } from "./support/raw-socket.ts";
 import { startApp, type TestApp } from "./support/start-app.ts";
 import { openWire, type RawRequest, type Wire } from "./support/wire.ts";
 
@@ -56,6 +57,18 @@ describe.each(ANSWERS)("the answer to %s", (_name, status, requestOf) => {
       expect(raw.headers.has("x-powered-by")).toBe(false);
       expect(raw.headers.has("strict-transport-security")).toBe(false);
     }
+  });
+});
+
+describe("what is refused before there is a route", () => {
+  test.each([
+    ["a request without a host", "GET /auth/me HTTP/1.1\r\n\r\n"],
+    ["a request that is no HTTP", "GET /auth/me HTTP/1.1\r\nHost : x\r\n\r\n"],
+    ["headers over the limit", `GET /auth/me HTTP/1.1\r\nHost: x\r\nX: ${"x".repeat(70_000)}\r\n\r\n`],
+  ])("%s has the same headers", async (_name, bytes) => {
+    const { text } = await exchange(server.url, bytes);
+    expect(text).toMatch(/^HTTP\/1\.1 4(00|13) /);
+    for (const [name, value] of SECURITY_HEADERS) expect(text).toContain(`\r\n${name}: ${value}\r\n`);
   });
 });
 

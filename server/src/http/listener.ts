@@ -9,6 +9,7 @@ import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, pathOf } from "./messages.ts";
 import type { RequestListener } from "./one-port.ts";
 import type { OperationsPage } from "./operations.ts";
+import { REQUEST_ID_HEADER } from "./raw-errors.ts";
 import { respondError } from "./respond.ts";
 import type { RestHandler } from "./rest.ts";
 import { serveRpc } from "./rpc-paths.ts";
@@ -30,7 +31,7 @@ export type ListenerOptions = {
 export function createListener(options: ListenerOptions): RequestListener {
   return async (request, response) => {
     const requestId = requestIdOf(request, options.ids);
-    response.setHeader("x-request-id", requestId);
+    response.setHeader(REQUEST_ID_HEADER, requestId);
     options.setSecurityHeaders(response);
     options.cors.mark(request, response);
     if (options.cors.isPreflight(request)) {
@@ -114,7 +115,7 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
 
 /** The caller's own id, where it is harmless in a log and a header. */
 function requestIdOf(request: HttpRequest, ids: Ids): string {
-  const sent = headerOf(request, "x-request-id");
+  const sent = headerOf(request, REQUEST_ID_HEADER);
   return sent !== undefined && REQUEST_ID.test(sent) ? sent : ids.uuid();
 }
 

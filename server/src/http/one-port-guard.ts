@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { readTarget } from "./one-port-target.ts";
-import { sendRawError } from "./raw-errors.ts";
+import { REQUEST_ID_HEADER, sendRawError } from "./raw-errors.ts";
 
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 export type AnyResponse = ServerResponse | Http2ServerResponse;
 export type RequestListener = (req: AnyRequest, res: AnyResponse) => void | Promise<void>;
 
-/** Told of everything unexpected, with the place it came from. Must not throw. */
-export type OnError = (error: unknown, where: string) => void;
+/** Told of everything unexpected, with the place it came from and the request's id where it has one. Must not throw. */
+export type OnError = (error: unknown, where: string, requestId?: string) => void;
 
 /**
  * Calls the listener so that no request can end the process: a request without a usable target or host is answered
@@ -21,7 +21,7 @@ export function guardListener(
 ): (req: AnyRequest, res: AnyResponse) => void {
   return (req, res) => {
     const fail = (error: unknown): void => {
-      onError(error, "request listener");
+      onError(error, "request listener", requestIdOf(res));
       try {
         if (res.headersSent) abort(res);
         else sendRawError(res, "internal");
@@ -37,6 +37,11 @@ export function guardListener(
       fail(error);
     }
   };
+}
+
+function requestIdOf(res: AnyResponse): string | undefined {
+  const id = res.getHeader(REQUEST_ID_HEADER);
+  return typeof id === "string" ? id : undefined;
 }
 
 function abort(res: AnyResponse): void {

@@ -175,7 +175,7 @@ export type Sessions = {
   revoke(revocation: { userId: string; sessionId: string; client: Client; now: Date }): Promise<boolean>;
 };
 
-export type RateLimitName = "login_ip" | "login_account" | "register_ip" | "refresh_ip";
+export type RateLimitName = "login_ip" | "login_account" | "register_ip" | "refresh_ip" | "handshake_ip";
 
 export type RateLimits = {
   /** Spends one point of a key. @throws AuthError `rate_limited`. */
@@ -186,6 +186,20 @@ export type RateLimits = {
 export type Nonces = {
   /** True the first time within `ttlS`. @throws AuthError `unavailable` when that cannot be said: never a guess. */
   claim(id: string, ttlS: number): Promise<boolean>;
+};
+
+/** What a wrapped secret is bound to: it opens for the same purpose and the same subject only. */
+export type WrapContext = { purpose: string; subject: string };
+
+/** Wraps short secrets, data keys above all, under a master key that stays with its provider. */
+export type Kms = {
+  /** @throws AuthError `unavailable` */
+  wrap(secret: Uint8Array, context: WrapContext): Promise<string>;
+  /**
+   * The secret, and whether it is wrapped under the newest master key; undefined when it does not open, whatever the cause.
+   * @throws AuthError `unavailable`
+   */
+  unwrap(wrapped: string, context: WrapContext): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
 };
 
 export type Settings = SessionLifetimes & { accessTtlS: number; refreshRetryGraceS: number };

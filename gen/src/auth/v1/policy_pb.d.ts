@@ -36,6 +36,13 @@ export enum Access {
    * @generated from enum value: ACCESS_BEARER = 2;
    */
   BEARER = 2,
+
+  /**
+   * A service account that holds the RPC's `scope`, by its secret, sent as `Authorization: Bearer <secret>`.
+   *
+   * @generated from enum value: ACCESS_SERVICE = 3;
+   */
+  SERVICE = 3,
 }
 
 /**
@@ -76,6 +83,13 @@ export enum RateLimit {
    * @generated from enum value: RATE_LIMIT_REFRESH = 3;
    */
   REFRESH = 3,
+
+  /**
+   * `RATE_LIMIT_HANDSHAKE_IP`.
+   *
+   * @generated from enum value: RATE_LIMIT_HANDSHAKE = 4;
+   */
+  HANDSHAKE = 4,
 }
 
 /**
@@ -103,4 +117,11 @@ export declare const rate_limit: GenExtension<MethodOptions, RateLimit>;
  * @generated from extension: int32 success_status = 50003;
  */
 export declare const success_status: GenExtension<MethodOptions, number>;
+
+/**
+ * The scope a service account needs, of an RPC for service accounts.
+ *
+ * @generated from extension: string scope = 50004;
+ */
+export declare const scope: GenExtension<MethodOptions, string>;
 

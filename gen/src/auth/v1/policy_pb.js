@@ -9,7 +9,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file auth/v1/policy.proto.
  */
 export const file_auth_v1_policy = /*@__PURE__*/
-  fileDesc("ChRhdXRoL3YxL3BvbGljeS5wcm90bxIHYXV0aC52MSpGCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEhEKDUFDQ0VTU19CRUFSRVIQAipuCglSYXRlTGltaXQSGgoWUkFURV9MSU1JVF9VTlNQRUNJRklFRBAAEhQKEFJBVEVfTElNSVRfTE9HSU4QARIXChNSQVRFX0xJTUlUX1JFR0lTVEVSEAISFgoSUkFURV9MSU1JVF9SRUZSRVNIEAM6SQoGYWNjZXNzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoDjIPLmF1dGgudjEuQWNjZXNzUgZhY2Nlc3M6UwoKcmF0ZV9saW1pdBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNKGAyABKA4yEi5hdXRoLnYxLlJhdGVMaW1pdFIJcmF0ZUxpbWl0OkcKDnN1Y2Nlc3Nfc3RhdHVzEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY04YDIAEoBVINc3VjY2Vzc1N0YXR1c2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChRhdXRoL3YxL3BvbGljeS5wcm90bxIHYXV0aC52MSpaCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEhEKDUFDQ0VTU19CRUFSRVIQAhISCg5BQ0NFU1NfU0VSVklDRRADKogBCglSYXRlTGltaXQSGgoWUkFURV9MSU1JVF9VTlNQRUNJRklFRBAAEhQKEFJBVEVfTElNSVRfTE9HSU4QARIXChNSQVRFX0xJTUlUX1JFR0lTVEVSEAISFgoSUkFURV9MSU1JVF9SRUZSRVNIEAMSGAoUUkFURV9MSU1JVF9IQU5EU0hBS0UQBDpJCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjRhgMgASgOMg8uYXV0aC52MS5BY2Nlc3NSBmFjY2VzczpTCgpyYXRlX2xpbWl0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0oYDIAEoDjISLmF1dGgudjEuUmF0ZUxpbWl0UglyYXRlTGltaXQ6RwoOc3VjY2Vzc19zdGF0dXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgFUg1zdWNjZXNzU3RhdHVzOjYKBXNjb3BlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY1IYDIAEoCVIFc2NvcGViBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the enum auth.v1.Access.
@@ -62,4 +62,12 @@ export const rate_limit = /*@__PURE__*/
  */
 export const success_status = /*@__PURE__*/
   extDesc(file_auth_v1_policy, 2);
+
+/**
+ * The scope a service account needs, of an RPC for service accounts.
+ *
+ * @generated from extension: string scope = 50004;
+ */
+export const scope = /*@__PURE__*/
+  extDesc(file_auth_v1_policy, 3);
 
