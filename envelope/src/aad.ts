@@ -1,7 +1,8 @@
 import { decodeBase64url } from "./base64url.ts";
-import { type Bytes, utf8, utf8Text } from "./bytes.ts";
+import { type Bytes, utf8 } from "./bytes.ts";
 import { maxAadBytes } from "./envelope.ts";
 import { EnvelopeError } from "./errors.ts";
+import { hasMembers, readJsonObject } from "./json.ts";
 
 export const jtiBytes = 16;
 
@@ -34,7 +35,7 @@ export function encodeAnswerAad({ binding, re }: AnswerAad): Bytes {
  * types, in any order and spacing, the binding being this call's. Throws `envelope_invalid`.
  */
 export function readRequestAad(aad: Bytes, binding: string): { ts: number; jti: string; jtiBytes: Bytes } {
-  const { b, ts, jti, ...rest } = decode(aad);
+  const { b, ts, jti, ...rest } = readJsonObject(aad);
   if (b !== binding || !isWholeNumber(ts) || typeof jti !== "string" || hasMembers(rest)) invalid();
   const bytes = decodeBase64url(jti);
   if (bytes?.length !== jtiBytes) invalid();
@@ -43,7 +44,7 @@ export function readRequestAad(aad: Bytes, binding: string): { ts: number; jti: 
 
 /** Throws `envelope_invalid` unless the authenticated additional data names this request and nothing else. */
 export function checkAnswerAad(aad: Bytes, { binding, re }: AnswerAad): void {
-  const { b, re: answered, ...rest } = decode(aad);
+  const { b, re: answered, ...rest } = readJsonObject(aad);
   if (b !== binding || answered !== re || hasMembers(rest)) invalid();
 }
 
@@ -51,24 +52,6 @@ function encode(members: object): Bytes {
   const bytes = utf8(JSON.stringify(members));
   if (bytes.length > maxAadBytes) throw new RangeError("the binding is too long for an envelope");
   return bytes;
-}
-
-function decode(aad: Bytes): Readonly<Record<string, unknown>> {
-  const members = parseJson(aad);
-  if (typeof members !== "object" || members === null || Array.isArray(members)) invalid();
-  return members as Record<string, unknown>;
-}
-
-function parseJson(aad: Bytes): unknown {
-  try {
-    return JSON.parse(utf8Text(aad));
-  } catch {
-    invalid();
-  }
-}
-
-function hasMembers(object: object): boolean {
-  return Object.keys(object).length > 0;
 }
 
 function isWholeNumber(value: unknown): value is number {

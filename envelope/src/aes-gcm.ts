@@ -21,7 +21,12 @@ export type Sealed = {
 /** Seals under a fresh random IV. */
 export async function sealGcm(key: CryptoKey, plaintext: Bytes, additionalData: Bytes): Promise<Sealed> {
   const iv = randomBytes(ivBytes);
-  return { iv, ct: new Uint8Array(await crypto.subtle.encrypt(gcm(iv, additionalData), key, plaintext)) };
+  return { iv, ct: await encryptGcm(key, plaintext, iv, additionalData) };
+}
+
+/** The ciphertext and its tag, under an IV that the caller has used with this key for nothing else. */
+export async function encryptGcm(key: CryptoKey, plaintext: Bytes, iv: Bytes, additionalData: Bytes): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.encrypt(gcm(iv, additionalData), key, plaintext));
 }
 
 /** The authenticated plaintext; throws `envelope_invalid` when anything at all is wrong. */

@@ -2,6 +2,7 @@ import { ivBytes, type Sealed, tagBytes } from "./aes-gcm.ts";
 import { decodeBase64url, encodedLength } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./errors.ts";
+import { type Members, membersOf } from "./json.ts";
 
 export type FrontAlg = "RSA-OAEP-256" | "ECDH-ES";
 
@@ -70,11 +71,15 @@ export function binaryOfLength(value: unknown, byteLength: number): Bytes {
   return decodeBase64url(value) ?? invalid();
 }
 
-type Members = Readonly<Record<string, unknown>>;
-
-function parseSealed({ enc, iv, ct }: Members): Sealed {
-  if (enc !== "A256GCM" || typeof ct !== "string" || ct.length <= encodedLength(tagBytes)) invalid();
+/** The IV and the ciphertext of any sealed thing, which holds at least one byte; throws `envelope_invalid`. */
+export function parseCiphertext({ iv, ct }: Members): Sealed {
+  if (typeof ct !== "string" || ct.length <= encodedLength(tagBytes)) invalid();
   return { iv: binaryOfLength(iv, ivBytes), ct: decodeBase64url(ct) ?? invalid() };
+}
+
+function parseSealed(members: Members): Sealed {
+  if (members["enc"] !== "A256GCM") invalid();
+  return parseCiphertext(members);
 }
 
 function parseAad(aad: unknown): Bytes | undefined {
@@ -83,17 +88,13 @@ function parseAad(aad: unknown): Bytes | undefined {
   return decodeBase64url(aad) ?? invalid();
 }
 
-function parseEphemeralKey(input: unknown): EphemeralKey {
+/** The shape of an ephemeral public key, without any private member; throws `envelope_invalid`. */
+export function parseEphemeralKey(input: unknown): EphemeralKey {
   const members = membersOf(input);
   const { kty, crv, x, y } = members;
   if (typeof kty !== "string" || typeof crv !== "string" || typeof x !== "string" || "d" in members) invalid();
   if (y === undefined) return { kty, crv, x };
   return typeof y === "string" ? { kty, crv, x, y } : invalid();
-}
-
-function membersOf(input: unknown): Members {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) invalid();
-  return input as Members;
 }
 
 function isFrontAlg(alg: unknown): alg is FrontAlg {

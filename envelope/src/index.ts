@@ -1,7 +1,26 @@
+export type { ChannelKey, DeriveChannelKey, GcmInput } from "./channel-keys.ts";
+export type { ClientChannel, SealedMessage } from "./client-channel.ts";
+export type { CurveName } from "./curves.ts";
 export type { EphemeralKey, FrontAlg, FrontAnswer, FrontEnvelope } from "./envelope.ts";
 export { EnvelopeError, type EnvelopeErrorCode } from "./errors.ts";
 export type { Opener, Recipient } from "./front-key.ts";
+export {
+  type HandshakeStatement,
+  handshakeProofPayload,
+  handshakeProofTyp,
+  verifyHandshakeProof,
+} from "./handshake-proof.ts";
 export { importOpener, importRecipient } from "./import-key.ts";
 export type { FrontJwk } from "./jwk.ts";
+export type { SigJwk } from "./jws.ts";
+export { type AcceptedKeyShare, acceptKeyShare } from "./key-share.ts";
+export { type ChannelOptions, type OpenedMessage, openChannel, type ServerChannel } from "./open-channel.ts";
 export { type OpenedRequest, type OpenOptions, openRequest } from "./open-request.ts";
+export { type HandshakeOptions, type OpenedHandshake, type SealedHandshake, sealHandshake } from "./seal-handshake.ts";
 export { type SealedRequest, type SealOptions, sealRequest } from "./seal-request.ts";
+export {
+  maxMessages,
+  type ParsedSessionEnvelope,
+  parseSessionEnvelope,
+  type SessionEnvelope,
+} from "./session-envelope.ts";

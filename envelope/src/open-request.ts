@@ -26,6 +26,11 @@ export type OpenedRequest = {
   replayId: string | undefined;
   /** Unix seconds, by the sender's clock. */
   issuedAt: number | undefined;
+  /**
+   * The 32 bytes that the request and its answer are sealed under. For one thing only: in a handshake they are the root of the
+   * channel, or go into it (`openChannel`, `acceptKeyShare`). Anywhere else, leave them alone.
+   */
+  contentKey: Uint8Array;
   /** Seals an answer that only the sender of this request can open, and only as the answer to it. */
   sealAnswer(plaintext: Uint8Array | string): Promise<FrontAnswer>;
 };
@@ -56,6 +61,7 @@ export async function openRequest(
     plaintext,
     replayId: issued && (await replayIdOf(contentKey, issued.jtiBytes)),
     issuedAt: issued?.ts,
+    contentKey,
     sealAnswer: (answer) => sealAnswer(key, { binding, re: issued?.jti }, answer),
   };
 }

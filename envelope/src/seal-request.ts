@@ -2,7 +2,7 @@ import { encodeRequestAad, jtiBytes } from "./aad.ts";
 import { importContentKey, sealGcm } from "./aes-gcm.ts";
 import { openAnswer } from "./answer.ts";
 import { decodeBase64url, encodeBase64url } from "./base64url.ts";
-import { messageBytes, randomBytes } from "./bytes.ts";
+import { type Bytes, messageBytes, randomBytes } from "./bytes.ts";
 import type { FrontAnswer, FrontEnvelope } from "./envelope.ts";
 import type { Recipient } from "./front-key.ts";
 
@@ -27,8 +27,19 @@ export type SealedRequest = {
 export async function sealRequest(
   recipient: Recipient,
   plaintext: Uint8Array | string,
-  { binding, now, jti = encodeBase64url(randomBytes(jtiBytes)), withAad = true }: SealOptions,
+  options: SealOptions,
 ): Promise<SealedRequest> {
+  const { contentKey, ...sealed } = await sealKeepingKey(recipient, plaintext, options);
+  contentKey.fill(0);
+  return sealed;
+}
+
+/** The same for a handshake, which needs the content key still: whoever calls overwrites it. */
+export async function sealKeepingKey(
+  recipient: Recipient,
+  plaintext: Uint8Array | string,
+  { binding, now, jti = encodeBase64url(randomBytes(jtiBytes)), withAad = true }: SealOptions,
+): Promise<SealedRequest & { contentKey: Bytes }> {
   if (decodeBase64url(jti)?.length !== jtiBytes) throw new RangeError(`a jti is ${jtiBytes} bytes in base64url`);
   const message = messageBytes(plaintext);
   const aad = withAad ? encodeRequestAad({ binding, ts: Math.floor(now), jti }) : undefined;
@@ -45,5 +56,5 @@ export async function sealRequest(
     ...(aad && { aad: encodeBase64url(aad) }),
   };
   const about = { binding, re: withAad ? jti : undefined };
-  return { envelope, openAnswer: (answer) => openAnswer(key, about, answer) };
+  return { envelope, contentKey, openAnswer: (answer) => openAnswer(key, about, answer) };
 }

@@ -54,7 +54,8 @@ export function expectedOpening({ plaintext, replay_id, ts, answer }: PositiveCa
   return { plaintext, replay_id, ts, answer: answer.plaintext };
 }
 
-async function outcome(open: () => Promise<Uint8Array>): Promise<Outcome> {
+/** The code, and the plaintext of what was opened. */
+export async function outcome(open: () => Promise<Uint8Array>): Promise<Outcome> {
   try {
     return { code: "ok", plaintext: utf8Text(new Uint8Array(await open())) };
   } catch (error) {

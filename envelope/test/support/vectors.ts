@@ -53,6 +53,6 @@ export const positiveCases = positives.flatMap(({ cases, ...file }, i) =>
   cases.map((sample) => ({ ...file, ...sample, title: `${positiveNames[i]}: ${sample.name}` })),
 );
 
-function read<T>(name: string): T {
+export function read<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(name, vectorsFolder), "utf8"));
 }

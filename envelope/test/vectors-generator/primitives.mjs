@@ -96,10 +96,10 @@ export function thumbprint({ kty, crv, x, y, n, e }) {
 }
 
 /** @param {Uint8Array} a @param {Uint8Array} b */
-const xor = (a, b) => Buffer.from(a.map((byte, i) => byte ^ (b[i] ?? 0)));
+export const xor = (a, b) => Buffer.from(a.map((byte, i) => byte ^ (b[i] ?? 0)));
 
 /** @param {Uint8Array} seed @param {number} length @param {string} hash */
-function mgf1(seed, length, hash) {
+export function mgf1(seed, length, hash) {
   const blocks = [];
   for (let i = 0, made = 0; made < length; i++) {
     const counter = Buffer.alloc(4);
