@@ -80,7 +80,8 @@ function claimsOf(user: User, sessionId: string, now: number, settings: AccessTo
 
 /** Every claim is required and has its own type: `sub` as an object or a missing `exp` is no token of ours. */
 function readClaims(payload: Buffer, settings: AccessTokenSettings): Verified | undefined {
-  const claims = JSON.parse(payload.toString("utf8")) as Record<string, unknown>;
+  const claims = parseObject(payload);
+  if (claims === undefined) return undefined;
   const { sub, sid, jti, iat, nbf, exp } = claims;
   if (claims["iss"] !== settings.issuer || claims["aud"] !== settings.audience) return undefined;
   if (!isId(sub) || !isId(sid) || typeof jti !== "string" || jti.length === 0) return undefined;
@@ -90,6 +91,15 @@ function readClaims(payload: Buffer, settings: AccessTokenSettings): Verified | 
     notBeforeS: Math.max(nbf, iat),
     expiresS: exp,
   };
+}
+
+function parseObject(json: Buffer): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json.toString("utf8"));
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

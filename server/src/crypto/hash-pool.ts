@@ -25,11 +25,14 @@ type Reply = { result: string | boolean } | { error: string };
 
 const RETRY_AFTER_S = 1;
 
+const WORKER = new URL("./hash-worker.js", import.meta.url);
+
 /**
  * Worker threads that each compute one hash at a time, behind one bounded queue. Not libuv's pool: forty logins there made a
  * token wait for seconds. Not a general pool: those end a worker to abort its task, and an aborted login must cost nothing.
+ * A worker that ends takes the job it had with it, and the next job starts another.
  */
-export function createHashPool(options: { threads: number; maxQueue: number }): HashPool {
+export function createHashPool(options: { threads: number; maxQueue: number; worker?: URL }): HashPool {
   const idle: Worker[] = [];
   const jobs = new Map<Worker, Job>();
   const queue: Job[] = [];
@@ -37,7 +40,8 @@ export function createHashPool(options: { threads: number; maxQueue: number }): 
   let closed = false;
 
   function spawn(): Worker {
-    const worker = new Worker(new URL("./hash-worker.js", import.meta.url));
+    const worker = new Worker(options.worker ?? WORKER);
+    let cause: unknown;
     worker.unref();
     spawned++;
     worker.on("message", (reply: Reply) => {
@@ -48,14 +52,18 @@ export function createHashPool(options: { threads: number; maxQueue: number }): 
       else if (job !== undefined && "result" in reply) job.resolve(reply.result);
       startNext();
     });
-    worker.on("error", () => undefined);
+    worker.on("error", (error) => {
+      cause = error;
+    });
     worker.on("exit", (code) => {
       spawned--;
       const job = jobs.get(worker);
       jobs.delete(worker);
       const position = idle.indexOf(worker);
       if (position >= 0) idle.splice(position, 1);
-      job?.reject(new Error(`a hash worker ended with code ${code}`));
+      job?.reject(
+        closed ? new AuthError("unavailable") : new Error(`a hash worker ended with code ${code}`, { cause }),
+      );
       startNext();
     });
     return worker;

@@ -64,16 +64,20 @@ export function agreeFrom(privateKey: KeyObject, crv: Curve, epk: unknown): Buff
   }
 }
 
-/** The Concat KDF of RFC 7518 section 4.6.2 for a 256-bit key: one round of SHA-256. */
-export function concatKdf(sharedSecret: Buffer, algorithm: string, parties: { apu: Buffer; apv: Buffer }): Buffer {
-  return createHash("sha256")
+export type KdfInfo = { apu: Buffer; apv: Buffer; keyBits?: 128 | 256 };
+
+/** The Concat KDF of RFC 7518 section 4.6.2, for a 256-bit key unless `keyBits` says another: one round of SHA-256. */
+export function concatKdf(sharedSecret: Buffer, algorithm: string, info: KdfInfo): Buffer {
+  const { apu, apv, keyBits = 256 } = info;
+  const round = createHash("sha256")
     .update(uint32(1))
     .update(sharedSecret)
     .update(lengthPrefixed(Buffer.from(algorithm, "ascii")))
-    .update(lengthPrefixed(parties.apu))
-    .update(lengthPrefixed(parties.apv))
-    .update(uint32(256))
+    .update(lengthPrefixed(apu))
+    .update(lengthPrefixed(apv))
+    .update(uint32(keyBits))
     .digest();
+  return round.subarray(0, keyBits / 8);
 }
 
 function isCoordinate(value: unknown): boolean {

@@ -14,7 +14,50 @@ export type StoredKey = JsonWebKey & {
   since: string;
 };
 
+export const KEY_FILE_SUFFIX = ".jwk.json";
 const PUBLIC_MEMBERS = ["crv", "x", "y", "n", "e"] as const;
+const USES = ["sig", "enc", "enc_front"];
+const STATES = ["next", "active", "grace"];
+
+export function keyFileName(key: Pick<StoredKey, "use" | "alg" | "kid">): string {
+  return `${key.use}-${key.alg.replace("+", "_")}-${key.kid}${KEY_FILE_SUFFIX}`;
+}
+
+/**
+ * The key in a file of that name. A key under another name would be written to a second file when it moves on.
+ * @throws Error that says what is wrong, and nothing of what the file holds.
+ */
+export function parseStoredKey(name: string, text: string): StoredKey {
+  const key = parseObject(text);
+  const { use, state, since } = key;
+  if (!USES.includes(String(use)) || !STATES.includes(String(state))) throw new Error("it has an unknown use or state");
+  if (Number.isNaN(Date.parse(String(since)))) throw new Error("it does not say since when");
+  const { kty, kid, alg } = key;
+  if (typeof kty !== "string" || typeof kid !== "string" || typeof alg !== "string") {
+    throw new Error("it has no kty, kid or alg");
+  }
+  if (keyFileName(key as StoredKey) !== name) throw new Error("it holds a key of another name");
+  try {
+    createPrivateKey({ key: key as StoredKey, format: "jwk" });
+  } catch {
+    throw new Error("it holds no private key");
+  }
+  return key as StoredKey;
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  const value = parseJson(text);
+  if (typeof value !== "object" || value === null) throw new Error("it holds no object");
+  return value as Record<string, unknown>;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error("it does not parse as JSON");
+  }
+}
 
 /** A new key for a slot; its `kid` is the RFC 7638 thumbprint. */
 export async function createStoredKey(slot: KeySlot, state: KeyState, now: Date): Promise<StoredKey> {
@@ -25,12 +68,9 @@ export async function createStoredKey(slot: KeySlot, state: KeyState, now: Date)
   return { ...jwk, kty: String(jwk.kty), kid, use: slot.use, alg: slot.alg, state, since: now.toISOString() };
 }
 
-/** Makes a stored key ready for use. @throws Error when the file does not hold such a key. */
+/** Makes a stored key ready for use. */
 export async function openStoredKey(stored: StoredKey): Promise<RingKey> {
   const { kid, use, alg, state, since, ...jwk } = stored;
-  if (!["sig", "enc", "enc_front"].includes(use) || !["next", "active", "grace"].includes(state)) {
-    throw new Error(`a key file has an unknown use or state: ${use}, ${state}`);
-  }
   const privateKey = createPrivateKey({ key: jwk, format: "jwk" });
   const publicJwk: PublicJwk = { kty: stored.kty, use, kid, alg };
   for (const member of PUBLIC_MEMBERS) if (jwk[member] !== undefined) publicJwk[member] = jwk[member];

@@ -3,7 +3,7 @@ import type { KeySlot } from "./key-algorithms.ts";
 import { type KeyFolder, openKeyFolder } from "./key-folder.ts";
 import { createKeyRing, type KeyRing } from "./key-ring.ts";
 import { ensureKeys, type RotationContext, retireKey, rotateKeys, rotateWhenDue } from "./key-rotation.ts";
-import { loadKeys, watchKeys } from "./key-watch.ts";
+import { watchKeys } from "./key-watch.ts";
 
 export type KeySettings = {
   dir: string;
@@ -48,7 +48,6 @@ export async function openKeys({ settings, clock, generate, onError }: OpenKeysO
   }
   const ring = createKeyRing();
   const wanted = { signatureAlg: settings.signingAlg, encryptionAlg: settings.encryptionAlg };
-  await loadKeys(folder, ring, wanted);
   const watch = await watchKeys(folder, { ring, wanted, onError });
   return {
     ring,
