@@ -10,6 +10,8 @@ const UNFINISHED = ".tmp";
 export type KeyFolder = {
   /** The keys as they were together at one moment. @throws Error that names the file when one holds no key. */
   read(): Promise<StoredKey[]>;
+  /** The same, with the files that hold no key apart. */
+  readWhole(): Promise<{ keys: StoredKey[]; malformed: MalformedKeyFile[] }>;
   write(key: StoredKey): Promise<void>;
   /** Overwrites the private part before the file goes. */
   erase(key: StoredKey): Promise<void>;
@@ -18,6 +20,17 @@ export type KeyFolder = {
   /** Runs alone among all processes that share the folder. */
   locked<T>(task: () => Promise<T>): Promise<T>;
 };
+
+/** A file that has a key file's name and holds no key; the message names it. */
+export class MalformedKeyFile extends Error {
+  override readonly name = "MalformedKeyFile";
+  readonly file: string;
+
+  constructor(path: string, file: string, problem: string) {
+    super(`${join(path, file)} is not a key file: ${problem}`);
+    this.file = file;
+  }
+}
 
 export async function openKeyFolder(path: string): Promise<KeyFolder> {
   await mkdir(path, { recursive: true, mode: 0o700 });
@@ -34,6 +47,19 @@ export async function openKeyFolder(path: string): Promise<KeyFolder> {
     return stats.join("\n");
   }
 
+  async function readWhole() {
+    for (;;) {
+      const before = await fingerprint();
+      const read = await Promise.all((await keyFiles()).map((name) => readKeyFile(path, name)));
+      if (before !== (await fingerprint())) continue;
+      const malformed = read.filter((found) => found instanceof MalformedKeyFile);
+      const keys = read.filter(
+        (found): found is StoredKey => found !== undefined && !(found instanceof MalformedKeyFile),
+      );
+      return { keys, malformed };
+    }
+  }
+
   /** What a dead process did not finish holds private keys. Only the owner of the lock writes: nobody else is at it now. */
   async function removeUnfinished(): Promise<void> {
     const names = (await readdir(path)).filter((name) => name.endsWith(UNFINISHED));
@@ -44,13 +70,11 @@ export async function openKeyFolder(path: string): Promise<KeyFolder> {
     fingerprint,
 
     async read() {
-      for (;;) {
-        const before = await fingerprint();
-        const files = await keyFiles();
-        const read = await Promise.all(files.map((name) => readKeyFile(path, name)));
-        if (before === (await fingerprint())) return read.filter((key) => key !== undefined);
-      }
+      const { keys, malformed } = await readWhole();
+      if (malformed[0] !== undefined) throw malformed[0];
+      return keys;
     },
+    readWhole,
 
     async write(key) {
       const file = join(path, keyFileName(key));
@@ -75,14 +99,13 @@ export async function openKeyFolder(path: string): Promise<KeyFolder> {
 }
 
 /** Undefined for a file that another process erases meanwhile. */
-async function readKeyFile(path: string, name: string): Promise<StoredKey | undefined> {
-  const file = join(path, name);
-  const text = await readFile(file, "utf8").catch(ignoreMissing);
+async function readKeyFile(path: string, name: string): Promise<StoredKey | MalformedKeyFile | undefined> {
+  const text = await readFile(join(path, name), "utf8").catch(ignoreMissing);
   if (text === undefined || text.startsWith("\0")) return undefined;
   try {
     return parseStoredKey(name, text);
   } catch (error) {
-    throw new Error(`${file} is not a key file: ${(error as Error).message}`);
+    return new MalformedKeyFile(path, name, (error as Error).message);
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash, type JsonWebKey, type KeyObject } from "node:crypto";
 import type { Opener } from "@sello/envelope";
+import { AuthError } from "../domain/errors.ts";
 import type { DecryptionKey, EncryptionKey } from "./jwe.ts";
 import type { SigningKey, VerifyingKey } from "./jws.ts";
 import type { Curve, KeyUse } from "./key-algorithms.ts";
@@ -30,6 +31,7 @@ export type PublicJwk = Pick<JsonWebKey, "crv" | "x" | "y" | "n" | "e"> & {
 /** The keys of this moment. Look-ups are by `kid` in a Map; nothing is fetched for an unknown one. */
 export type KeyRing = {
   readonly version: number;
+  /** @throws AuthError `unavailable` when no key is active. */
   signer(): SigningKey;
   encrypter(): EncryptionKey;
   findVerifier(kid: string): VerifyingKey | undefined;
@@ -37,6 +39,8 @@ export type KeyRing = {
   findOpener(kid: string): Opener | undefined;
   /** What is published, the key to use first in each use. */
   published(): PublishedKeys;
+  /** Every key with its place in the rotation, the one to use first in each use. */
+  all(): readonly RingKey[];
   onChange(listener: () => void): void;
 };
 export type PublishedKeys = { keys: PublicJwk[]; etag: string };
@@ -52,6 +56,7 @@ export function createKeyRing(): ReplaceableKeyRing {
   let byUse = new Map<KeyUse, Map<string, RingKey>>();
   let signer: RingKey | undefined;
   let encrypter: RingKey | undefined;
+  let ordered: RingKey[] = [];
   let publishedKeys: PublishedKeys = { keys: [], etag: '""' };
 
   const find = (use: KeyUse, kid: string) => byUse.get(use)?.get(kid);
@@ -66,12 +71,13 @@ export function createKeyRing(): ReplaceableKeyRing {
     findDecrypter: (kid) => find("enc", kid) as (RingKey & DecryptionKey) | undefined,
     findOpener: (kid) => find("enc_front", kid)?.opener,
     published: () => publishedKeys,
+    all: () => ordered,
     onChange: (listener) => {
       listeners.push(listener);
     },
 
     replace(keys, wanted) {
-      const ordered = [...keys].sort(
+      ordered = [...keys].sort(
         (a, b) => STATE_ORDER.indexOf(a.state) - STATE_ORDER.indexOf(b.state) || b.since.getTime() - a.since.getTime(),
       );
       byUse = new Map();
@@ -80,8 +86,10 @@ export function createKeyRing(): ReplaceableKeyRing {
         byUse.set(key.use, ofUse.set(key.kid, key));
       }
       const active = ordered.filter((key) => key.state === "active");
-      signer = active.find((key) => key.use === "sig" && key.alg === wanted.signatureAlg) ?? signer;
-      encrypter = active.find((key) => key.use === "enc" && key.alg === wanted.encryptionAlg) ?? encrypter;
+      // A key that is gone is used no more, also when nothing took its place: what it signs nobody would accept.
+      const stillThere = (key: RingKey | undefined) => key && find(key.use, key.kid);
+      signer = active.find((key) => key.use === "sig" && key.alg === wanted.signatureAlg) ?? stillThere(signer);
+      encrypter = active.find((key) => key.use === "enc" && key.alg === wanted.encryptionAlg) ?? stillThere(encrypter);
       publishedKeys = publish(ordered);
       version++;
       for (const listener of listeners) listener();
@@ -96,6 +104,6 @@ function publish(ordered: RingKey[]): PublishedKeys {
 }
 
 function required(key: RingKey | undefined): RingKey {
-  if (key === undefined) throw new Error("the key ring has no active key");
+  if (key === undefined) throw new AuthError("unavailable", { cause: new Error("the key ring has no active key") });
   return key;
 }

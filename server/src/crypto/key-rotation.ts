@@ -56,15 +56,18 @@ async function rotateLocked(context: RotationContext): Promise<void> {
   await eraseRetired(context);
 }
 
-/** Erases one key now, without grace, because it leaked: what it signed or sealed is refused from then on. */
+/**
+ * Erases one key now, without grace, because it leaked: what it signed or sealed is refused from then on. Its successor is
+ * there before it goes. A file that holds no key does not stand in the way.
+ */
 export function retireKey(context: RotationContext, kid: string): Promise<boolean> {
   return context.folder.locked(async () => {
-    const keys = await context.folder.read();
+    const { keys } = await context.folder.readWhole();
     const leaked = keys.find((key) => key.kid === kid);
     if (leaked === undefined) return false;
-    await context.folder.erase(leaked);
     const remaining = keys.filter((key) => key !== leaked);
     for (const slot of context.slots) await fillSlot(context, slot, remaining);
+    await context.folder.erase(leaked);
     return true;
   });
 }

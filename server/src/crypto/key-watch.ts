@@ -1,12 +1,18 @@
-import { openStoredKey } from "./key-file.ts";
+import { keyFileName, openStoredKey } from "./key-file.ts";
 import type { KeyFolder } from "./key-folder.ts";
 import type { ReplaceableKeyRing, WantedKeys } from "./key-ring.ts";
 
 const POLL_MS = 1000;
 
-async function loadKeys(folder: KeyFolder, ring: ReplaceableKeyRing, wanted: WantedKeys): Promise<void> {
-  const stored = await folder.read();
-  ring.replace(await Promise.all(stored.map(openStoredKey)), wanted);
+type WatchOptions = { ring: ReplaceableKeyRing; wanted: WantedKeys; onError(error: unknown): void };
+
+/** A key whose file is there and cannot be read stays as it was; what else changed in the folder counts. */
+async function loadKeys(folder: KeyFolder, { ring, wanted, onError }: WatchOptions): Promise<void> {
+  const { keys, malformed } = await folder.readWhole();
+  for (const error of malformed) onError(error);
+  const unread = new Set(malformed.map(({ file }) => file));
+  const kept = ring.all().filter((key) => unread.has(keyFileName(key)));
+  ring.replace([...(await Promise.all(keys.map(openStoredKey))), ...kept], wanted);
 }
 
 /**
@@ -14,17 +20,14 @@ async function loadKeys(folder: KeyFolder, ring: ReplaceableKeyRing, wanted: Wan
  * later leaves the ring as it was, and `onError` is told: a server goes on with the keys it has. By polling, since network
  * file systems tell no watcher.
  */
-export async function watchKeys(
-  folder: KeyFolder,
-  options: { ring: ReplaceableKeyRing; wanted: WantedKeys; onError(error: unknown): void },
-): Promise<Disposable> {
+export async function watchKeys(folder: KeyFolder, options: WatchOptions): Promise<Disposable> {
   let seen = await folder.fingerprint();
-  await loadKeys(folder, options.ring, options.wanted);
+  await loadKeys(folder, options);
   let busy = false;
   const poll = async () => {
     const fingerprint = await folder.fingerprint();
     if (fingerprint === seen) return;
-    await loadKeys(folder, options.ring, options.wanted);
+    await loadKeys(folder, options);
     seen = fingerprint;
   };
   const timer = setInterval(() => {
