@@ -15,7 +15,7 @@ export type { FrontJwk } from "./jwk.ts";
 export type { SigJwk } from "./jws.ts";
 export { type AcceptedKeyShare, acceptKeyShare } from "./key-share.ts";
 export { type ChannelOptions, type OpenedMessage, openChannel, type ServerChannel } from "./open-channel.ts";
-export { type OpenedRequest, type OpenOptions, openRequest } from "./open-request.ts";
+export { type AnswerContext, type OpenedRequest, type OpenOptions, openRequest, sealAnswerTo } from "./open-request.ts";
 export { type HandshakeOptions, type OpenedHandshake, type SealedHandshake, sealHandshake } from "./seal-handshake.ts";
 export { type SealedRequest, type SealOptions, sealRequest } from "./seal-request.ts";
 export {

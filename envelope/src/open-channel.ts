@@ -9,6 +9,8 @@ export type ServerChannel = {
    * is wrong with it. It opens the same message again: that `n` is accepted once is the caller's, and so is the channel's end.
    */
   open(message: ParsedSessionEnvelope, binding: string): Promise<OpenedMessage>;
+  /** Seals the answer to a message that was opened before, here or on another replica. */
+  sealAnswerTo(message: { n: number; binding: string }, plaintext: Uint8Array | string): Promise<SessionEnvelope>;
 };
 
 export type OpenedMessage = {
@@ -37,15 +39,18 @@ export async function openChannel({ sid: text, root, deriveKey }: ChannelOptions
   const copy = new Uint8Array(root);
   const { c2s, s2c } = await channelKeys({ sid, root: copy, deriveKey });
   copy.fill(0);
+  const sealAnswerTo: ServerChannel["sealAnswerTo"] = ({ n, binding }, answer) =>
+    sealMessage(s2c, { direction: "s2c", sid, n, binding }, answer);
   return {
     sid,
+    sealAnswerTo,
     async open(message, binding) {
       const { n } = message;
       const plaintext = await openMessage(c2s, { direction: "c2s", sid, n, binding }, message);
       return {
         n,
         plaintext,
-        sealAnswer: (answer) => sealMessage(s2c, { direction: "s2c", sid, n, binding }, answer),
+        sealAnswer: (answer) => sealAnswerTo({ n, binding }, answer),
       };
     },
   };

@@ -26,6 +26,8 @@ export type OpenedRequest = {
   replayId: string | undefined;
   /** Unix seconds, by the sender's clock. */
   issuedAt: number | undefined;
+  /** The id that the sender gave the request, and that the answer names; absent when the envelope had no additional data. */
+  jti: string | undefined;
   /**
    * The 32 bytes that the request and its answer are sealed under. For one thing only: in a handshake they are the root of the
    * channel, or go into it (`openChannel`, `acceptKeyShare`). Anywhere else, leave them alone.
@@ -34,6 +36,17 @@ export type OpenedRequest = {
   /** Seals an answer that only the sender of this request can open, and only as the answer to it. */
   sealAnswer(plaintext: Uint8Array | string): Promise<FrontAnswer>;
 };
+
+/** What an answer is sealed with, by one who has not the opened request at hand any more. */
+export type AnswerContext = { contentKey: Uint8Array; binding: string; jti: string | undefined };
+
+/** Seals the answer to a request that was opened before. Rejects with a RangeError unless the key has 32 bytes. */
+export async function sealAnswerTo(
+  { contentKey, binding, jti }: AnswerContext,
+  plaintext: Uint8Array | string,
+): Promise<FrontAnswer> {
+  return sealAnswer(await importContentKey(new Uint8Array(contentKey)), { binding, re: jti }, plaintext);
+}
 
 /**
  * Opens a request. Rejects with `envelope_invalid` whatever is wrong with it, `envelope_unknown_key` when a well-formed one
@@ -61,6 +74,7 @@ export async function openRequest(
     plaintext,
     replayId: issued && (await replayIdOf(contentKey, issued.jtiBytes)),
     issuedAt: issued?.ts,
+    jti: issued?.jti,
     contentKey,
     sealAnswer: (answer) => sealAnswer(key, { binding, re: issued?.jti }, answer),
   };

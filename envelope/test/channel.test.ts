@@ -70,6 +70,15 @@ describe("a message", () => {
     await expect(stranger.open(parseSessionEnvelope(envelope), binding)).rejects.toMatchObject(invalid);
   });
 
+  test("is answered later too, by whoever knows its number and its call", async () => {
+    const { envelope, openAnswer } = await client.seal("{}", binding);
+    const later = await server.sealAnswerTo({ n: envelope.n, binding }, '{"b":2}');
+    expect(new TextDecoder().decode(await openAnswer(later))).toBe('{"b":2}');
+    await expect(openAnswer(await server.sealAnswerTo({ n: envelope.n + 1, binding }, "{}"))).rejects.toMatchObject(
+      invalid,
+    );
+  });
+
   test("is refused in the other direction: neither a message as an answer nor an answer as a message", async () => {
     const { envelope, openAnswer } = await client.seal("{}", binding);
     await expect(openAnswer(envelope)).rejects.toMatchObject(invalid);

@@ -6,6 +6,7 @@ import {
   importRecipient,
   openRequest,
   type SealOptions,
+  sealAnswerTo,
   sealRequest,
 } from "../src/index.ts";
 import { positiveNames, positives } from "./support/vectors.ts";
@@ -34,6 +35,14 @@ describe.each(pairs)("with $name", ({ recipient, opener }) => {
     expect(text(opened.plaintext)).toBe('{"a":"ñ"}');
     expect(opened.issuedAt).toBe(now);
     expect(text(await openAnswer(await opened.sealAnswer('{"b":1}')))).toBe('{"b":1}');
+  });
+
+  test("opens an answer that was sealed later, from what the opened request said of itself", async () => {
+    const { envelope, openAnswer } = await seal("{}");
+    const { contentKey, jti } = await open(envelope);
+    expect(text(await openAnswer(await sealAnswerTo({ contentKey, binding, jti }, '{"b":2}')))).toBe('{"b":2}');
+    const moved = await sealAnswerTo({ contentKey, binding: "/auth/logout", jti }, "{}");
+    await expect(openAnswer(moved)).rejects.toThrow(invalid);
   });
 
   test("carries bytes as they are, a mebibyte of them", async () => {

@@ -3,19 +3,28 @@ import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
+import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
+import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
+import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { systemClock } from "./clock.ts";
 import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
+import { createChannels } from "./crypto/channels.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { hashIdentifier } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
-import { type KeyStore, openKeys } from "./crypto/key-store.ts";
+import type { KeyStore } from "./crypto/key-store.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
-import { ids } from "./crypto/random.ts";
+import { ids, randomKey } from "./crypto/random.ts";
 import { refreshTokens } from "./crypto/refresh-tokens.ts";
+import { serviceSecrets } from "./crypto/service-secrets.ts";
 import { building, type Disposal } from "./disposal.ts";
+import { createBodies } from "./http/body.ts";
+import { createBodyBudget } from "./http/body-budget.ts";
 import { createClientAddress } from "./http/client-address.ts";
+import { createClientCertificate } from "./http/client-certificate.ts";
 import { createCors } from "./http/cors.ts";
 import { readHttpRoutes, servedPath, servedRoutes } from "./http/http-rules.ts";
 import { createListener } from "./http/listener.ts";
@@ -27,26 +36,38 @@ import { createSecurityHeaders } from "./http/security-headers.ts";
 import { cleanUpJob } from "./jobs/clean-up.ts";
 import { keyRotationJob } from "./jobs/key-rotation.ts";
 import { schedule } from "./jobs/schedule.ts";
+import { openServerKeys } from "./open-keys.ts";
+import { openKms } from "./open-kms.ts";
 import { createAccounts } from "./postgres/accounts.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
+import { createEndedSessions } from "./postgres/ended-sessions.ts";
 import { createLogins } from "./postgres/logins.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
+import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
 import { accessInterceptor } from "./rpc/access-interceptor.ts";
+import { createAdmission } from "./rpc/admission.ts";
 import { createAuthService } from "./rpc/auth-service.ts";
-import { envelopeInterceptor } from "./rpc/envelope-interceptor.ts";
+import { createBackendServices } from "./rpc/backend-services.ts";
+import { createCallRecord } from "./rpc/call-record.ts";
+import { createChannelService } from "./rpc/channel-service.ts";
+import { createEnvelopeInterceptors } from "./rpc/envelope-interceptor.ts";
+import { createEnvelopeService } from "./rpc/envelope-service.ts";
 import { errorInterceptor } from "./rpc/error-interceptor.ts";
-import { frontEnvelope } from "./rpc/front-envelope.ts";
+import { createOpenFront, frontEnvelope } from "./rpc/front-envelope.ts";
 import { createInfrastructure } from "./rpc/infrastructure.ts";
 import { createKeyService } from "./rpc/key-service.ts";
 import { readPolicies } from "./rpc/policies.ts";
 import { createProcedures, implement } from "./rpc/procedures.ts";
-import { rateLimitInterceptor } from "./rpc/rate-limit-interceptor.ts";
+import { createReadiness, type Readiness } from "./rpc/readiness.ts";
 import { createRefreshCookie } from "./rpc/refresh-cookie.ts";
+import { createSealTickets } from "./rpc/seal-tickets.ts";
 import { createEnvelopePolicy } from "./rpc/sealing.ts";
+import { sessionEnvelope } from "./rpc/session-envelope.ts";
 import { telemetryInterceptor } from "./rpc/telemetry-interceptor.ts";
-import type { Clock, Deps } from "./service/ports.ts";
+import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
+import { rememberAccounts } from "./service/remembered-accounts.ts";
 import { openStores, type Stores } from "./stores.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics, listenMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -82,11 +103,12 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const metrics = createMetrics();
     const keys = await openServerKeys(config, { clock, log });
     disposal.defer(() => keys[Symbol.dispose]());
+    const kms = await openKms(config, { clock, log });
     const redisKeyPrefix = overrides.redisKeyPrefix ?? "sello:";
     const stores = await openStores({ config, secrets, clock, log, redisKeyPrefix });
     disposal.defer(() => stores[Symbol.asyncDispose]());
 
-    const deps = buildDeps({ config, secrets, clock, stores, keys, metrics, disposal });
+    const deps = buildDeps({ config, secrets, clock, stores, keys, kms, metrics, disposal });
     const server = await listen({ config, log, metrics, stores, keys, deps, overrides, disposal });
     const jobs = schedule(
       [
@@ -118,25 +140,14 @@ type Context = {
   disposal: Disposal;
 };
 
-function openServerKeys(config: Config, { clock, log }: { clock: Clock; log: Log }): Promise<KeyStore> {
-  return openKeys({
-    settings: keySettings(config),
-    clock,
-    generate: config.environment === "development",
-    onError: (error) => log.error("the key folder could not be read; the keys stay as they were", { error }),
-  });
-}
-
-/** The part of the configuration that is about keys. */
-export function keySettings(config: Config) {
-  const { keysDir: dir, signingAlg, encryptionAlg, encryptionCrv, frontCrv, rsaBits, keyGraceS: graceS } = config;
-  return { dir, signingAlg, encryptionAlg, encryptionCrv, frontCrv, rsaBits, graceS };
-}
-
 function buildDeps(
-  context: Pick<Context, "config" | "stores" | "keys" | "metrics" | "disposal"> & { secrets: Secrets; clock: Clock },
+  context: Pick<Context, "config" | "stores" | "keys" | "metrics" | "disposal"> & {
+    secrets: Secrets;
+    clock: Clock;
+    kms: Kms;
+  },
 ): Deps {
-  const { config, secrets, clock, stores, keys, metrics, disposal } = context;
+  const { config, secrets, clock, stores, keys, kms, metrics, disposal } = context;
   const { memoryKib, passes, concurrency, queue } = config.argon2;
   const pool = createHashPool({ threads: concurrency, maxQueue: queue });
   disposal.defer(() => pool[Symbol.asyncDispose]());
@@ -160,6 +171,10 @@ function buildDeps(
     }),
     refreshTokens,
     limits: createRateLimits({ counter: stores.rateCounter, sizes: config.rateLimits, hashKey: hashIdentifier }),
+    kms,
+    serviceAccounts: rememberAccounts(createServiceAccounts(database)),
+    serviceSecrets,
+    randomKey,
     clock,
     ids,
     settings: config,
@@ -176,8 +191,8 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
   const stopping = new AbortController();
   // Every call in flight listens to it.
   setMaxListeners(0, stopping.signal);
-  const isReady = async () => !stopping.signal.aborted && (await stores.isReady());
-  const listener = await createRequestListener(context, { isReady, stopping: stopping.signal });
+  const readiness = createReadiness({ look: () => stores.isReady(), stopping: stopping.signal });
+  const listener = await createRequestListener(context, { readiness, stopping: stopping.signal });
 
   const metricsServer = await listenMetrics(metrics, { host: config.host, port: config.metricsPort });
   disposal.defer(() => new Promise((resolve) => metricsServer.close(resolve)));
@@ -187,7 +202,7 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
     listener,
     onError: (error, where, requestId) =>
       log.error("an unexpected failure", { detail: where, error, ...(requestId && { request_id: requestId }) }),
-    ...(config.tls && { tls: { cert: await readFile(config.tls.certFile), key: await readFile(config.tls.keyFile) } }),
+    ...(config.tls && { tls: await readTls(config.tls, config.tlsClientCertificates) }),
     ...(overrides.onePortLimits && { limits: overrides.onePortLimits }),
   });
   disposal.defer(async () => {
@@ -197,54 +212,83 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
   return { url: onePort.url, port: onePort.port, metricsPort: (metricsServer.address() as AddressInfo).port };
 }
 
+async function readTls(files: NonNullable<Config["tls"]>, clientCertificates: Config["tlsClientCertificates"]) {
+  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)]);
+  return { cert, key, requestCert: clientCertificates === "request" };
+}
+
 async function createRequestListener(
   { config, log, metrics, stores, keys, deps }: Context,
-  server: { isReady(): Promise<boolean>; stopping: AbortSignal },
+  server: { readiness: Readiness; stopping: AbortSignal },
 ) {
-  const services = [AuthService, KeyService];
+  const services = [AuthService, ChannelService, KeyService, TokenService, EnvelopeService, KmsService];
   const policies = readPolicies(services);
   const production = config.environment === "production";
   const sealing = createEnvelopePolicy(
     config.sealing,
     services.flatMap((service) => service.methods),
   );
-  const front = frontEnvelope({
+  const openFront = createOpenFront({
     findOpener: (kid) => keys.ring.findOpener(kid),
     nonces: stores.nonces,
     clock: deps.clock,
     aadRequired: config.frontEncAad === "required",
   });
-  const cookie = createRefreshCookie({ secure: production || config.tls !== undefined });
+  const channels = createChannels({
+    store: stores.channels,
+    kms: deps.kms,
+    signer: () => keys.ring.signer(),
+    ttlS: config.channelTtlS,
+  });
+  const envelopes = createEnvelopeInterceptors([frontEnvelope(openFront), sessionEnvelope(channels.open)], sealing);
+  const cookie = createRefreshCookie({ plainOnLocalhost: !production && config.tls === undefined });
+  const record = createCallRecord(log, metrics);
   const limits = { readMaxBytes: config.bodyLimitBytes, shutdownSignal: server.stopping };
   const procedures = createProcedures(
-    [implement(AuthService, createAuthService(deps, cookie)), implement(KeyService, createKeyService(keys.ring))],
+    [
+      implement(AuthService, createAuthService(deps, cookie)),
+      implement(ChannelService, createChannelService(channels.create)),
+      implement(KeyService, createKeyService(keys.ring)),
+      implement(
+        EnvelopeService,
+        createEnvelopeService({ openFront, channels, tickets: createSealTickets(deps.kms, deps.clock) }),
+      ),
+      ...createBackendServices(deps, {
+        endedSessions: createEndedSessions(stores.database),
+        stopping: server.stopping,
+      }),
+    ],
     {
       ...limits,
+      admit: createAdmission({ policies, limits: deps.limits, record }),
       interceptors: [
         errorInterceptor(log),
-        telemetryInterceptor(log, metrics),
-        rateLimitInterceptor(policies, deps.limits),
-        envelopeInterceptor([front], sealing),
+        telemetryInterceptor(record),
+        envelopes.rule,
         accessInterceptor(policies, deps),
+        envelopes.open,
       ],
     },
   );
   const infrastructure = createInfrastructure({
     ...limits,
     services,
-    isReady: server.isReady,
+    readiness: server.readiness,
     reflection: !production,
   });
+  const bodies = createBodies(createBodyBudget(config.bodyLimitBytes));
   return createListener({
+    bodies,
     rpcs: new Map([...procedures.rpcs, ...infrastructure.rpcs]),
     routes: servedRoutes(readHttpRoutes(services), config.basePath),
     operations: createOperations({
-      isReady: server.isReady,
+      isReady: server.readiness.isReady,
       openApi: await readOpenApi(OPEN_API_FILE, (path) => servedPath(path, config.basePath)),
     }),
-    rest: createRestHandler({ procedures, policies, bodyLimitBytes: config.bodyLimitBytes }),
+    rest: createRestHandler({ procedures, policies, bodies, bodyLimitBytes: config.bodyLimitBytes }),
     cors: createCors(config.corsOrigins),
     clientAddress: createClientAddress(config.trustedProxies),
+    clientCertificate: createClientCertificate({ requested: config.tlsClientCertificates === "request" }),
     setSecurityHeaders: createSecurityHeaders({ strictTransport: production || config.tls !== undefined }),
     bodyLimitBytes: config.bodyLimitBytes,
     ids: deps.ids,

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import type { SealingRules } from "./domain/sealing.ts";
 import { type Env, isSet, readEnv } from "./env.ts";
 import type { RateLimitSizes } from "./service/rate-limits.ts";
@@ -13,6 +14,7 @@ export type Config = {
   workers: number;
   basePath: string;
   tls: { certFile: string; keyFile: string } | undefined;
+  tlsClientCertificates: "none" | "request";
   trustedProxies: string[];
   corsOrigins: string[];
   bodyLimitBytes: number;
@@ -38,6 +40,7 @@ export type Config = {
   sealing: SealingRules;
   frontEncAad: "required" | "optional";
   channelTtlS: number;
+  kmsKeyFile: string;
   rateLimits: RateLimitSizes;
   lockout: { threshold: number; windowS: number; lockS: number };
   passwordMinLength: number;
@@ -75,6 +78,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
   const port = read.integer("PORT", 8080, 0, 65_535);
   const accessTtlS = read.integer("ACCESS_TTL_S", 900, 10, 86_400);
   const refreshTtlS = read.integer("REFRESH_TTL_S", 604_800, 60, 31_536_000);
+  const keysDir = read.text("KEYS_DIR", "keys");
   const shortestGraceS = accessTtlS + ENVELOPE_SLACK_S;
 
   const config: Config = {
@@ -85,6 +89,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     workers: read.workers("WORKERS"),
     basePath: read.path("HTTP_BASE_PATH"),
     tls: read.pair("TLS_CERT_FILE", "TLS_KEY_FILE"),
+    tlsClientCertificates: read.oneOf("TLS_CLIENT_CERTIFICATES", ["none", "request"], "none"),
     trustedProxies: read.networks("TRUSTED_PROXIES"),
     corsOrigins: read.origins("CORS_ORIGINS"),
     bodyLimitBytes: read.integer("BODY_LIMIT_BYTES", 1_048_576, 1_024, 67_108_864),
@@ -104,12 +109,13 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     encryptionCrv: read.oneOf("ENCRYPTION_CRV", ["X25519", "P-256"], "X25519"),
     frontCrv: read.oneOf("FRONT_ENC_CRV", ["P-256", "X25519"], "P-256"),
     rsaBits: Number(read.oneOf("RSA_BITS", ["2048", "3072", "4096"], "3072")) as Config["rsaBits"],
-    keysDir: read.text("KEYS_DIR", "keys"),
+    keysDir,
     keyRotationDays: read.integer("KEY_ROTATION_DAYS", 30, 1, 3650),
     keyGraceS: read.integer("KEY_GRACE_S", shortestGraceS, shortestGraceS, 31_536_000),
     sealing: read.sealing("ENVELOPE_POLICY"),
     frontEncAad: read.oneOf("FRONT_ENC_AAD", ["required", "optional"], production ? "required" : "optional"),
     channelTtlS: read.integer("CHANNEL_TTL_S", 900, 10, 86_400),
+    kmsKeyFile: read.text("KMS_LOCAL_KEY_FILE", join(keysDir, "kms.key")),
     rateLimits: {
       login_ip: read.rate("RATE_LIMIT_LOGIN_IP", "60/60"),
       login_account: read.rate("RATE_LIMIT_LOGIN_ACCOUNT", "10/60"),
@@ -132,6 +138,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     logLevel: read.oneOf("LOG_LEVEL", ["silent", "fatal", "error", "warn", "info", "debug", "trace"], "info"),
   };
   read.oneOf("KEY_PROVIDER", ["file"], "file");
+  read.oneOf("KMS_PROVIDER", ["local"], "local");
   const secrets: Secrets = {
     databaseUrl: read.storeUrl("DATABASE_URL", /^postgres(ql)?:$/),
     redisUrl: read.storeUrl("REDIS_URL", /^rediss?:$/),
@@ -143,6 +150,10 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
   if (config.workers > 1 && secrets.redisUrl === undefined) {
     problems.push("WORKERS: more than one process needs REDIS_URL, which they share");
   }
+  if (config.tlsClientCertificates === "request" && config.tls === undefined) {
+    problems.push("TLS_CLIENT_CERTIFICATES: request needs TLS_CERT_FILE and TLS_KEY_FILE");
+  }
+  checkMetricsPorts(config, problems);
   if (config.redisCluster && secrets.redisUrl === undefined) problems.push("REDIS_CLUSTER: true needs REDIS_URL");
   if (production && config.argon2.memoryKib < 19_456) {
     problems.push("ARGON2_MEMORY_KIB: must be at least 19456 in production");
@@ -156,6 +167,15 @@ function requireInProduction(env: Env, problems: string[]): void {
   for (const name of ["DATABASE_URL", "REDIS_URL", "ISSUER"]) {
     if (!isSet(env[name])) problems.push(`${name}: must be set when APP_ENV is production`);
   }
+}
+
+/** Each worker has its own port for metrics, from METRICS_PORT on; none of them may be the public one. */
+function checkMetricsPorts({ port, metricsPort, workers }: Config, problems: string[]): void {
+  if (metricsPort === 0) return;
+  const last = metricsPort + workers - 1;
+  const ports = workers === 1 ? `${metricsPort}` : `${metricsPort} to ${last}, one for each of ${workers} workers,`;
+  if (last > 65_535) problems.push(`METRICS_PORT: ${ports} is more ports than there are`);
+  if (port >= metricsPort && port <= last) problems.push(`METRICS_PORT: ${ports} is where PORT is`);
 }
 
 /** In development a page served by this server is a page of ours. */

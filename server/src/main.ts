@@ -1,6 +1,7 @@
 import cluster from "node:cluster";
 import { ConfigError, readEnvironment } from "./config.ts";
 import { MissingKeysError } from "./crypto/key-store.ts";
+import { MissingMasterKeyError } from "./kms/local.ts";
 import { runServer } from "./run-server.ts";
 import { runWorkers } from "./workers.ts";
 
@@ -9,7 +10,7 @@ try {
   if (config.workers > 1 && cluster.isPrimary) await runWorkers(config, secrets);
   else await runServer(config, secrets);
 } catch (error) {
-  const isPlain = error instanceof ConfigError || error instanceof MissingKeysError;
-  process.stderr.write(`${isPlain ? error.message : error instanceof Error ? error.stack : error}\n`);
+  const isPlain = [ConfigError, MissingKeysError, MissingMasterKeyError].some((kind) => error instanceof kind);
+  process.stderr.write(`${error instanceof Error ? (isPlain ? error.message : error.stack) : error}\n`);
   process.exitCode = 1;
 }

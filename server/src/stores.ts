@@ -2,18 +2,20 @@ import { join, resolve } from "node:path";
 import type { Config, Secrets } from "./config.ts";
 import { randomSecret } from "./crypto/random.ts";
 import { building, type Disposal } from "./disposal.ts";
+import { createMemoryChannels } from "./memory/channels.ts";
 import { createMemoryNonces } from "./memory/nonces.ts";
 import { createMemoryRateCounter } from "./memory/rate-counter.ts";
 import { type Database, openDatabase, pingDatabase } from "./postgres/database.ts";
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
 import { migrate } from "./postgres/migrate.ts";
-import type { Clock, Nonces } from "./service/ports.ts";
+import type { ChannelStore, Clock, Nonces } from "./service/ports.ts";
 import type { RateCounter } from "./service/rate-limits.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** The stores of a running server, and which of them it brought itself. */
 export type Stores = AsyncDisposable & {
   database: Database;
+  channels: ChannelStore;
   nonces: Nonces;
   rateCounter: RateCounter;
   embedded: string[];
@@ -67,21 +69,22 @@ async function openDurable({ config, secrets, log }: StoresOptions, disposal: Di
   return { database, embedded };
 }
 
-type Ephemeral = Pick<Stores, "nonces" | "rateCounter" | "embedded" | "isReady">;
+type Ephemeral = Pick<Stores, "channels" | "nonces" | "rateCounter" | "embedded" | "isReady">;
 
 async function openEphemeral(options: StoresOptions, disposal: Disposal): Promise<Ephemeral> {
   const { config, secrets, clock, log, redisKeyPrefix } = options;
   if (secrets.redisUrl === undefined) {
     return {
+      channels: createMemoryChannels(clock),
       nonces: createMemoryNonces(clock),
       rateCounter: createMemoryRateCounter(config.rateLimits),
-      embedded: ["nonces and rate limits in this process"],
+      embedded: ["channels, nonces and rate limits in this process"],
       isReady: async () => true,
     };
   }
   // Imported where it is used: a server without Redis does without its client, and the memory that it takes.
   const { openRedisStores } = await import("./redis/stores.ts");
-  const { close, ...stores } = await openRedisStores({
+  const { close, evictionPolicies, ...stores } = await openRedisStores({
     url: secrets.redisUrl,
     cluster: config.redisCluster,
     keyPrefix: redisKeyPrefix,
@@ -89,5 +92,10 @@ async function openEphemeral(options: StoresOptions, disposal: Disposal): Promis
     rateLimits: config.rateLimits,
   });
   disposal.defer(close);
+  const evicting = await evictionPolicies();
+  if (evicting.length > 0) {
+    const policies = evicting.join(", ");
+    log.warn(`Redis' maxmemory-policy is ${policies}: a nonce it forgets lets a request pass twice; set noeviction`);
+  }
   return { ...stores, embedded: [] };
 }

@@ -40,6 +40,8 @@ describe("the configuration", () => {
   test.each([
     [{ HTTP_BASE_PATH: "api" }, "HTTP_BASE_PATH"],
     [{ TLS_CERT_FILE: "cert.pem" }, "TLS_CERT_FILE"],
+    [{ TLS_CLIENT_CERTIFICATES: "request" }, "TLS_CLIENT_CERTIFICATES"],
+    [{ KMS_PROVIDER: "vault" }, "KMS_PROVIDER"],
     [{ WORKERS: "4" }, "WORKERS"],
     [{ REDIS_CLUSTER: "true" }, "REDIS_CLUSTER"],
     [{ RATE_LIMIT_LOGIN_IP: "sixty" }, "RATE_LIMIT_LOGIN_IP"],
@@ -51,8 +53,20 @@ describe("the configuration", () => {
     [{ RSA_BITS: "1024" }, "RSA_BITS"],
     [{ SIGNING_ALG: "HS256" }, "SIGNING_ALG"],
     [{ TRUSTED_PROXIES: "10.0.0.0/99" }, "TRUSTED_PROXIES"],
+    [{ PORT: "9464" }, "METRICS_PORT"],
+    [{ WORKERS: "2", REDIS_URL: "redis://redis", PORT: "9465" }, "METRICS_PORT"],
+    [{ WORKERS: "2", REDIS_URL: "redis://redis", METRICS_PORT: "65535" }, "METRICS_PORT"],
   ])("refuses %j", (env, name) => {
     expect(() => readConfig(env)).toThrow(new RegExp(`\n  ${name}: `));
+  });
+
+  test.each([
+    { PORT: "0", METRICS_PORT: "0" },
+    { PORT: "9465" },
+    { WORKERS: "2", REDIS_URL: "redis://redis", PORT: "9466" },
+    { WORKERS: "2", REDIS_URL: "redis://redis", METRICS_PORT: "65534" },
+  ])("takes %j", (env) => {
+    expect(() => readConfig(env)).not.toThrow();
   });
 
   test.each(["DATABASE_URL", "REDIS_URL", "ISSUER"])("stops a production start without %s", (name) => {

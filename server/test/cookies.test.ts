@@ -3,6 +3,7 @@ import { createRefreshCookie } from "../src/rpc/refresh-cookie.ts";
 import { call, me, newUser, PASSWORD, refresh, registerUser, type Tokens } from "./support/client.ts";
 import { rpc } from "./support/rpc.ts";
 import { startApp, type TestApp } from "./support/start-app.ts";
+import { openWire } from "./support/wire.ts";
 
 const ORIGIN = "https://app.example.com";
 
@@ -139,11 +140,39 @@ describe("the refresh cookie", () => {
   });
 });
 
+describe("a caller by another name than localhost", () => {
+  const send = async (host: string) => {
+    const wire = openWire(server.url);
+    const headers = { "content-type": "application/json", host };
+    const body = JSON.stringify({ ...newUser(), use_cookie: true });
+    const raw = await wire.http1({ path: "/auth/register", headers, body });
+    await wire[Symbol.asyncDispose]();
+    return raw.headers.getSetCookie();
+  };
+
+  test.each(["192.168.0.7:8080", "dev.example.com", "localhost.example.com", "127.0.0.1.example.com"])(
+    "gets a cookie that goes over TLS alone, in development too: %s",
+    async (host) => {
+      expect(await send(host)).toStrictEqual([expect.stringMatching(/^__Host-refresh=rt_[^;]+;.* Secure;/)]);
+    },
+  );
+
+  test.each(["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:8080"])(
+    "is none who says %s: its browser keeps the cookie",
+    async (host) => {
+      expect(await send(host)).toStrictEqual([
+        expect.stringMatching(/^refresh=rt_[^;]+; Max-Age=604800; HttpOnly; Same/),
+      ]);
+    },
+  );
+});
+
 describe("createRefreshCookie", () => {
-  const edge = (cookieAllowed: boolean) => ({
+  const edge = (cookieAllowed: boolean, authority = "localhost") => ({
     client: { ip: "127.0.0.1", userAgent: "", requestId: "" },
     binding: "",
     protocol: "connect",
+    authority,
     cookieAllowed,
     reached: true,
     bearer: undefined,
@@ -151,9 +180,9 @@ describe("createRefreshCookie", () => {
 
   test("with TLS writes and clears a __Host- cookie", () => {
     const header = new Headers();
-    const cookie = createRefreshCookie({ secure: true });
-    cookie.write(header, "rt_x", 60);
-    cookie.clear(header);
+    const cookie = createRefreshCookie({ plainOnLocalhost: false });
+    cookie.write(edge(true), header, "rt_x", 60);
+    cookie.clear(edge(true), header);
     expect(header.getSetCookie()).toStrictEqual([
       "__Host-refresh=rt_x; Max-Age=60; HttpOnly; Secure; SameSite=Strict; Path=/",
       "__Host-refresh=; Max-Age=0; HttpOnly; Secure; SameSite=Strict; Path=/",
@@ -161,14 +190,21 @@ describe("createRefreshCookie", () => {
   });
 
   test("with TLS reads no other cookie: a neighbour can set one without the prefix", () => {
-    const cookie = createRefreshCookie({ secure: true });
+    const cookie = createRefreshCookie({ plainOnLocalhost: false });
     const header = new Headers({ cookie: "refresh=rt_evil; x__Host-refresh=rt_evil; __Host-refresh=rt_x" });
     expect(cookie.read(edge(true), header)).toBe("rt_x");
     expect(cookie.read(edge(true), new Headers({ cookie: "refresh=rt_evil" }))).toBeUndefined();
   });
 
+  test("reads the plain cookie of a caller on localhost alone", () => {
+    const cookie = createRefreshCookie({ plainOnLocalhost: true });
+    const header = new Headers({ cookie: "refresh=rt_x" });
+    expect(cookie.read(edge(true), header)).toBe("rt_x");
+    expect(cookie.read(edge(true, "dev.example.com"), header)).toBeUndefined();
+  });
+
   test("reads nothing where no cookie is allowed", () => {
     const header = new Headers({ cookie: "refresh=rt_x" });
-    expect(createRefreshCookie({ secure: false }).read(edge(false), header)).toBeUndefined();
+    expect(createRefreshCookie({ plainOnLocalhost: true }).read(edge(false), header)).toBeUndefined();
   });
 });

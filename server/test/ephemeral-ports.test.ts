@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { createMemoryChannels } from "../src/memory/channels.ts";
 import { createMemoryNonces } from "../src/memory/nonces.ts";
 import { createMemoryRateCounter } from "../src/memory/rate-counter.ts";
 import { openRedisStores } from "../src/redis/stores.ts";
-import type { Nonces } from "../src/service/ports.ts";
+import { type ChannelStore, MAX_CHANNEL_MESSAGES, type Nonces } from "../src/service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../src/service/rate-limits.ts";
 import { hasRedisServer, isRequired, startRedisCluster, startRedisServer } from "./support/redis-server.ts";
 import { createTestClock } from "./support/test-clock.ts";
 
-type Ports = { nonces: Nonces; rateCounter: RateCounter };
+type Ports = { channels: ChannelStore; nonces: Nonces; rateCounter: RateCounter };
 /** Two processes' view of one store, or twice the same where a store is of one process. */
 type Store = AsyncDisposable & { here: Ports; there: Ports };
 
@@ -21,7 +22,12 @@ const SIZES: RateLimitSizes = {
 };
 
 async function openMemory(): Promise<Store> {
-  const ports = { nonces: createMemoryNonces({ now: () => new Date() }), rateCounter: createMemoryRateCounter(SIZES) };
+  const clock = { now: () => new Date() };
+  const ports = {
+    channels: createMemoryChannels(clock),
+    nonces: createMemoryNonces(clock),
+    rateCounter: createMemoryRateCounter(SIZES),
+  };
   return { here: ports, there: ports, async [Symbol.asyncDispose]() {} };
 }
 
@@ -97,6 +103,60 @@ describe.each(STORES)("$name", ({ open, missing }) => {
     });
   });
 
+  describe.skipIf(missing)("a channel", () => {
+    test("is found by every process, with the root as it was stored", async () => {
+      const { here, there } = ports();
+      const sid = id();
+      await here.channels.create(sid, "wrapped", 60);
+      expect(await there.channels.findRoot(sid)).toBe("wrapped");
+      expect(await there.channels.findRoot(id())).toBeUndefined();
+    });
+
+    test("accepts a message once, of twenty at once on two processes, and never again", async () => {
+      const { here, there } = ports();
+      const sid = id();
+      await here.channels.create(sid, "wrapped", 60);
+      for (const n of [1, 2, 8191, 8192, MAX_CHANNEL_MESSAGES]) {
+        const outcomes = await Promise.all(
+          Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).channels.accept(sid, n)),
+        );
+        expect(outcomes.filter((outcome) => outcome === "accepted")).toHaveLength(1);
+        expect(outcomes.filter((outcome) => outcome === "replayed")).toHaveLength(19);
+        expect(await there.channels.accept(sid, n)).toBe("replayed");
+      }
+    });
+
+    test("accepts messages in any order, each once", async () => {
+      const { here } = ports();
+      const sid = id();
+      await here.channels.create(sid, "wrapped", 60);
+      const order = Array.from({ length: 300 }, (_, i) => ((i * 7919) % 300) + 1);
+      const outcomes = await Promise.all(order.map((n) => here.channels.accept(sid, n)));
+      expect(new Set(outcomes)).toStrictEqual(new Set(["accepted"]));
+      const again = await Promise.all(order.map((n) => here.channels.accept(sid, n)));
+      expect(new Set(again)).toStrictEqual(new Set(["replayed"]));
+    });
+
+    test("has counters of its own", async () => {
+      const { here } = ports();
+      const [one, other] = [id(), id()];
+      await here.channels.create(one, "wrapped", 60);
+      await here.channels.create(other, "wrapped", 60);
+      expect(await here.channels.accept(one, 1)).toBe("accepted");
+      expect(await here.channels.accept(other, 1)).toBe("accepted");
+      expect(await here.channels.accept(id(), 1)).toBe("unknown");
+    });
+
+    test("is unknown when its time is over, and so are its messages", async () => {
+      const { here, there } = ports();
+      const sid = id();
+      await here.channels.create(sid, "wrapped", 1);
+      expect(await here.channels.accept(sid, 1)).toBe("accepted");
+      await expect.poll(() => there.channels.findRoot(sid), { timeout: 5_000, interval: 250 }).toBeUndefined();
+      expect(await there.channels.accept(sid, 2)).toBe("unknown");
+    });
+  });
+
   describe.skipIf(missing)("a rate", () => {
     test("is exceeded by the call after the last, and says for how long", async () => {
       const { here, there } = ports();
@@ -138,6 +198,17 @@ describe.each(STORES)("$name", ({ open, missing }) => {
     test("that is off counts nothing", async () => {
       expect(await ports().here.rateCounter.hit("register_ip", id())).toBeUndefined();
     });
+  });
+});
+
+describe("channels in memory", () => {
+  test("are forgotten, the least used first, when there are too many", async () => {
+    const channels = createMemoryChannels(createTestClock(), 2);
+    for (const sid of ["a", "b"]) await channels.create(sid, sid, 60);
+    expect(await channels.accept("a", 1)).toBe("accepted");
+    await channels.create("c", "c", 60);
+    expect(await channels.findRoot("b")).toBeUndefined();
+    expect(await channels.accept("a", 1)).toBe("replayed");
   });
 });
 

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { type FrontJwk, importRecipient, sealRequest } from "@sello/envelope";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
 import type { AuthError } from "../src/domain/errors.ts";
@@ -13,10 +12,9 @@ import {
   startRedisServer,
 } from "./support/redis-server.ts";
 import { rpc } from "./support/rpc.ts";
+import { sealedLogin } from "./support/sealed-login.ts";
 import { createTestDatabase, dropTestDatabase, startAppForTest, type TestApp } from "./support/start-app.ts";
 import { proxyOf, type TcpProxy } from "./support/tcp-proxy.ts";
-
-type ErrorAnswer = { error: { code: string } };
 
 const WITHIN_MS = 1_000;
 const RECOVERY = { timeout: 5_000, interval: 100 };
@@ -28,20 +26,6 @@ async function timed<T>(promise: Promise<T>): Promise<{ answer: T; elapsedMs: nu
 }
 
 const isReady = async (server: TestApp) => (await fetch(`${server.url}/readyz`)).status;
-
-/** A login whose body is sealed: it needs a nonce. */
-async function sealedLogin(server: TestApp): Promise<{ status: number; body: ErrorAnswer }> {
-  const { body } = await call<{ keys: (FrontJwk & { use?: string })[] }>(`${server.url}/.well-known/jwks.json`);
-  const jwk = body.keys.find(({ use }) => use === "enc_front");
-  if (jwk === undefined) throw new Error("no key for envelopes is published");
-  const { use: _use, ...key } = jwk;
-  const message = JSON.stringify({ identifier: newUser().email, password: "not the passphrase" });
-  const sealed = await sealRequest(await importRecipient(key as FrontJwk), message, {
-    binding: "/auth/login",
-    now: Math.floor(Date.now() / 1000),
-  });
-  return call(`${server.url}/auth/login`, { body: { __front_enc__: sealed.envelope } });
-}
 
 const missingRedis = !isRequired("redis") && !hasRedisServer;
 
@@ -75,7 +59,7 @@ describe.skipIf(missingRedis)("while Redis", () => {
     const revoked = await timed(me(server.url, access_token));
     expect([login, refreshed, bearer, out].map(({ answer }) => answer.status)).toStrictEqual([200, 200, 200, 200]);
     expect(sealed.answer).toMatchObject({ status: 503, body: { error: { code: "unavailable" } } });
-    expect(readiness.answer).toBe(503);
+    await expect.poll(() => isReady(server), RECOVERY).toBe(503);
     expect(revoked.answer.body.error.code).toBe("token_revoked");
     for (const { elapsedMs } of [login, refreshed, bearer, sealed, readiness, out, revoked]) {
       expect(elapsedMs).toBeLessThan(WITHIN_MS);

@@ -14,6 +14,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "@sello/gen/grpc/ref
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@sello/gen/health/v1/health_pb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createInfrastructure } from "../src/rpc/infrastructure.ts";
+import { createReadiness } from "../src/rpc/readiness.ts";
 import { call } from "./support/client.ts";
 import { callGrpc, grpcJsClient } from "./support/grpc-js.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
@@ -68,8 +69,8 @@ describe("grpc.health.v1 by @grpc/grpc-js", () => {
     watch.on("error", () => undefined);
     await expect.poll(() => heard).toStrictEqual([Status.SERVING]);
     moody.ready = false;
-    expect(await callGrpc(client, "Check", {})).toMatchObject({ status: Status.NOT_SERVING });
     await expect.poll(() => heard, { timeout: 5_000 }).toStrictEqual([Status.SERVING, Status.NOT_SERVING]);
+    expect(await callGrpc(client, "Check", {})).toMatchObject({ status: Status.NOT_SERVING });
     moody.ready = true;
     await expect.poll(() => heard, { timeout: 5_000 }).toHaveLength(3);
     watch.cancel();
@@ -224,7 +225,7 @@ describe.each(REFLECTIONS)("reflection %s", (_version, service) => {
 test("reflection is off where it is turned off, health is not", () => {
   const { rpcs } = createInfrastructure({
     services: [AuthService],
-    isReady: async () => true,
+    readiness: createReadiness({ look: async () => true, stopping: new AbortController().signal }),
     reflection: false,
     readMaxBytes: 1_000,
     shutdownSignal: new AbortController().signal,

@@ -8,6 +8,7 @@ import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { DEMO_USER, seedDemoUser } from "../src/demo.ts";
+import { createLog } from "../src/telemetry/log.ts";
 import { startApp, type TestApp } from "./support/start-app.ts";
 
 const run = promisify(execFile);
@@ -20,7 +21,7 @@ let blocks: { language: string; text: string }[];
 
 beforeAll(async () => {
   server = await startApp({ overrides: { clock: { now: () => new Date() } } });
-  await seedDemoUser(server.app, readConfig({}).config);
+  await seedDemoUser(server.app, { config: readConfig({}).config, log: createLog("silent") });
   folder = await mkdtemp(join(tmpdir(), "sello-readme-"));
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const readme = await readFile(join(ROOT, "README.md"), "utf8");

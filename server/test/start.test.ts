@@ -1,65 +1,25 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest";
 import { call, loginUser, me, refresh, registerUser } from "./support/client.ts";
+import { bareEnvironment, createServerProcesses, MAIN, type ServerProcesses } from "./support/server-processes.ts";
 import { createTestDatabase, dropTestDatabase } from "./support/start-app.ts";
 
-const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 
+let servers: ServerProcesses;
 let folder: string;
-const children = new Set<ChildProcess>();
-
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "sello-start-"));
+  servers = await createServerProcesses();
+  folder = servers.folder;
 });
-afterEach(async () => {
-  await Promise.all([...children].map((child) => stop(child)));
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => servers[Symbol.asyncDispose]());
 
-type Running = { child: ChildProcess; url: string; output(): string };
-
-/** The environment of a new machine: nothing but a path. */
-function environment(env: Record<string, string>): NodeJS.ProcessEnv {
-  return { PATH: process.env["PATH"], PORT: "0", METRICS_PORT: "0", RSA_BITS: "2048", ...env };
-}
-
-/** Starts the server as a user does, and waits until it says that it listens. */
-async function start(env: Record<string, string> = {}): Promise<Running> {
-  const child = spawn(process.execPath, [MAIN], { cwd: folder, env: environment(env) });
-  children.add(child);
-  let text = "";
-  child.stdout.on("data", (chunk) => {
-    text += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    text += chunk;
-  });
-  const url = await vi.waitFor(
-    () => {
-      if (child.exitCode !== null) return "";
-      const found = /"url":"([^"]+)","msg":"listening"/.exec(text)?.[1];
-      if (found === undefined) throw new Error(`not listening yet:\n${text}`);
-      return found;
-    },
-    { timeout: 60_000, interval: 50 },
-  );
-  if (url === "") throw new Error(`the server ended with code ${child.exitCode}:\n${text}`);
-  return { child, url, output: () => text };
-}
-
-async function stop(child: ChildProcess, signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
-  children.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  child.kill(signal);
-  await once(child, "exit");
-  return child.exitCode;
-}
+const start = (env?: Record<string, string>) => servers.start(env);
+const stop = (child: ChildProcess, signal?: NodeJS.Signals) => servers.stop(child, signal);
 
 describe("npm start", () => {
   test("needs nothing: it brings its own PostgreSQL, keys and demo user, and says what to try", async () => {
@@ -87,7 +47,10 @@ describe("npm start", () => {
   });
 
   test("says every problem of the configuration and starts nothing", async () => {
-    const child = spawn(process.execPath, [MAIN], { cwd: folder, env: environment({ PORT: "x", RSA_BITS: "512" }) });
+    const child = spawn(process.execPath, [MAIN], {
+      cwd: folder,
+      env: bareEnvironment({ PORT: "x", RSA_BITS: "512" }),
+    });
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/PORT: .*\n.*RSA_BITS: /);
@@ -102,7 +65,7 @@ describe("npm start", () => {
       REDIS_URL: "redis://127.0.0.1:1",
       ISSUER: "https://auth.example.com",
     };
-    const child = spawn(process.execPath, [MAIN], { cwd: folder, env: environment(env) });
+    const child = spawn(process.execPath, [MAIN], { cwd: folder, env: bareEnvironment(env) });
     const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^keys has no active key for sig \(ES256\), .*: run `npm run cli -- rotate-keys`$/m);
@@ -137,7 +100,7 @@ describe("a running server", () => {
       return body.keys.map(({ kid }) => kid);
     };
     const before = await kids();
-    const rotation = spawn(process.execPath, [CLI, "rotate-keys"], { cwd: folder, env: environment({}) });
+    const rotation = spawn(process.execPath, [CLI, "rotate-keys"], { cwd: folder, env: bareEnvironment() });
     const exited = once(rotation, "exit");
     const failures: unknown[] = [];
     await vi.waitFor(
@@ -153,7 +116,7 @@ describe("a running server", () => {
     expect((await exited)[0]).toBe(0);
     expect(failures).toStrictEqual([]);
     expect(await loginUser(url, user.credentials.email)).toMatchObject({ status: 200 });
-    await Promise.all([...children].map((child) => stop(child)));
+    await servers.stopAll();
     await dropTestDatabase(databaseUrl);
   });
 
@@ -230,9 +193,9 @@ describe("a running server", () => {
 
 describe("the command line", () => {
   test("explains itself, and refuses what it does not know", async () => {
-    const help = spawn(process.execPath, [CLI, "--help"], { cwd: folder, env: environment({}) });
+    const help = spawn(process.execPath, [CLI, "--help"], { cwd: folder, env: bareEnvironment() });
     expect(await text(help.stdout)).toMatch(/migrate[\s\S]+rotate-keys \[--retire KID\]/);
-    const unknown = spawn(process.execPath, [CLI, "fly"], { cwd: folder, env: environment({}) });
+    const unknown = spawn(process.execPath, [CLI, "fly"], { cwd: folder, env: bareEnvironment() });
     const [stderr, [code]] = await Promise.all([text(unknown.stderr), once(unknown, "exit")]);
     expect(code).toBe(1);
     expect(stderr).toContain("fly is no command");
@@ -240,7 +203,7 @@ describe("the command line", () => {
 
   test("erases a leaked key at once", async () => {
     const run = async (...args: string[]) => {
-      const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env: environment({}) });
+      const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env: bareEnvironment() });
       const [[code]] = await Promise.all([once(child, "exit"), text(child.stdout), text(child.stderr)]);
       return code;
     };

@@ -3,7 +3,9 @@ import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "../rpc/edge.ts";
 import type { ServedRpc } from "../rpc/procedures.ts";
 import type { Ids } from "../service/ports.ts";
+import type { Bodies } from "./body.ts";
 import type { ClientAddress } from "./client-address.ts";
+import type { ClientCertificate } from "./client-certificate.ts";
 import type { Cors } from "./cors.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, pathOf } from "./messages.ts";
@@ -22,7 +24,9 @@ export type ListenerOptions = {
   rest: RestHandler;
   cors: Cors;
   clientAddress: ClientAddress;
+  clientCertificate: ClientCertificate;
   setSecurityHeaders(response: HttpResponse): void;
+  bodies: Bodies;
   bodyLimitBytes: number;
   ids: Ids;
 };
@@ -57,13 +61,14 @@ async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<v
   if (rpc !== undefined) {
     allow(response, request.method, rpc.handler.allowedMethods);
     const contextValues = edgeValues(options, exchange, { binding: path, protocol: protocolOf(request) });
-    await serveRpc(request, response, { rpc, path, contextValues, bodyLimitBytes: options.bodyLimitBytes });
+    const { bodies, bodyLimitBytes } = options;
+    await serveRpc(request, response, { rpc, path, contextValues, bodies, bodyLimitBytes });
     return;
   }
   const verb = request.method === "HEAD" ? "GET" : (request.method ?? "");
   const routes = options.routes.get(path);
   if (routes !== undefined) {
-    allow(response, verb, [...routes.keys()]);
+    allow(response, verb, withHead([...routes.keys()]));
     const route = routes.get(verb);
     if (route === undefined) throw new AuthError("method_not_allowed");
     const contextValues = edgeValues(options, exchange, { binding: route.path, protocol: "http" });
@@ -72,7 +77,7 @@ async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<v
   }
   const page = options.operations.get(path);
   if (page === undefined) throw new AuthError("not_found");
-  allow(response, verb, ["GET"]);
+  allow(response, verb, withHead(["GET"]));
   await page(response);
 }
 
@@ -83,6 +88,10 @@ function allow(response: HttpResponse, verb: string | undefined, allowed: readon
   throw new AuthError("method_not_allowed");
 }
 
+function withHead(verbs: string[]): string[] {
+  return verbs.flatMap((verb) => (verb === "GET" ? ["GET", "HEAD"] : [verb]));
+}
+
 function edgeValues(
   options: ListenerOptions,
   { request, requestId }: Exchange,
@@ -91,10 +100,12 @@ function edgeValues(
   const origin = headerOf(request, "origin");
   return createContextValues().set(edgeKey, {
     ...call,
+    authority: headerOf(request, ":authority") ?? headerOf(request, "host") ?? "",
     client: { ip: options.clientAddress(request), userAgent: userAgentOf(request), requestId },
     cookieAllowed: options.cors.isAllowed(origin) && COOKIE_TYPES.test(mediaTypeOf(request)),
     reached: false,
     bearer: undefined,
+    clientCertificate: options.clientCertificate(request),
   });
 }
 

@@ -15,8 +15,8 @@ export type OnePortOptions = {
   host: string;
   /** 0 takes any free port. */
   port: number;
-  /** PEM. Absent: clear text. */
-  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** PEM. Absent: clear text. With `requestCert`, clients are asked for a certificate; whose it is, others judge. */
+  tls?: { cert: string | Buffer; key: string | Buffer; requestCert?: boolean };
   listener: RequestListener;
   onError: OnError;
   limits?: Partial<Limits>;
@@ -116,6 +116,7 @@ function createTls(tls: NonNullable<OnePortOptions["tls"]>, take: Take): Server 
     ...tls,
     ALPNProtocols: ["h2", "http/1.1"],
     minVersion: "TLSv1.2",
+    rejectUnauthorized: false,
   });
   server.on("secureConnection", (socket) => take(socket, socket.alpnProtocol === "h2" ? "http2" : "http1"));
   // A failed handshake is the client's affair.

@@ -9,16 +9,17 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
+import { edgeKey } from "../rpc/edge.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
 import type { Procedures } from "../rpc/procedures.ts";
-import { readBody } from "./body.ts";
+import type { Bodies } from "./body.ts";
 import { callSignal } from "./call-signal.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, toHeaders } from "./messages.ts";
 import { respond, respondError } from "./respond.ts";
 
-export type RestOptions = { procedures: Procedures; policies: Policies; bodyLimitBytes: number };
+export type RestOptions = { procedures: Procedures; policies: Policies; bodies: Bodies; bodyLimitBytes: number };
 export type RestHandler = (
   request: HttpRequest,
   response: HttpResponse,
@@ -27,11 +28,14 @@ export type RestHandler = (
 
 /** Serves the plain HTTP/JSON routes: reads JSON in, calls the RPC, writes JSON with the proto's field names out. */
 export function createRestHandler(options: RestOptions): RestHandler {
-  const { procedures, policies, bodyLimitBytes } = options;
+  const { procedures, policies, bodies, bodyLimitBytes } = options;
   return async (request, response, { route, contextValues }) => {
     const { method } = route;
     try {
-      const message = await readMessage(request, route, bodyLimitBytes);
+      const edge = contextValues.get(edgeKey);
+      await procedures.admit(method, edge);
+      const read = () => bodies.read(request, { limit: bodyLimitBytes, ip: edge.client.ip });
+      const message = await readMessage(request, route, read);
       const answer = await procedures.unary(method)({
         message,
         contextValues,
@@ -49,19 +53,25 @@ export function createRestHandler(options: RestOptions): RestHandler {
   };
 }
 
-async function readMessage(request: HttpRequest, route: HttpRoute, limit: number): Promise<Message> {
-  if (route.verb === "GET") return create(route.method.input);
-  if (!isJson(request)) {
-    throw new AuthError("invalid_request", { message: "Send the body as Content-Type: application/json." });
-  }
+async function readMessage(request: HttpRequest, route: HttpRoute, read: () => Promise<Buffer>): Promise<Message> {
+  const { input } = route.method;
+  if (route.verb === "GET") return create(input);
+  const isTyped = headerOf(request, "content-type") !== undefined;
+  if (isTyped && !isJson(request)) throw new AuthError("invalid_request", { message: JSON_ONLY });
   if ((headerOf(request, "content-encoding") ?? "identity") !== "identity") throw new AuthError("invalid_request");
-  const json = parseJsonText(await readBody(request, limit));
+  const body = await read();
+  // A POST without a body has no content type either: a message without fields.
+  if (!isTyped && body.length === 0) return create(input);
+  if (!isTyped) throw new AuthError("invalid_request", { message: JSON_ONLY });
+  const json = parseJsonText(body);
   try {
-    return fromJson(route.method.input, json as JsonValue, { ignoreUnknownFields: true });
+    return fromJson(input, json as JsonValue, { ignoreUnknownFields: true });
   } catch {
     throw new AuthError("invalid_request");
   }
 }
+
+const JSON_ONLY = "Send the body as Content-Type: application/json.";
 
 /** The interceptors let out `ConnectError`s that carry the error of the contract. What is none is for the server's log. */
 function toAuthError(error: unknown): AuthError {

@@ -14,11 +14,11 @@ import { edgeKey } from "../rpc/edge.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { ServedRpc } from "../rpc/procedures.ts";
-import { callWithProtocolErrors, connectErrorAnswer } from "../rpc/protocol-errors.ts";
-import { readBody } from "./body.ts";
+import { callWithProtocolErrors } from "../rpc/protocol-errors.ts";
+import type { Bodies } from "./body.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, mediaTypeOf } from "./messages.ts";
 import { sendAnswer } from "./rpc-answer.ts";
-import { unaryFormOf } from "./unary-forms.ts";
+import { errorFormOf, unaryFormOf } from "./unary-forms.ts";
 import { serveUnary } from "./unary-rpc.ts";
 
 /**
@@ -28,21 +28,32 @@ import { serveUnary } from "./unary-rpc.ts";
 export async function serveRpc(
   request: HttpRequest,
   response: HttpResponse,
-  call: { rpc: ServedRpc; path: string; contextValues: ContextValues; bodyLimitBytes: number },
+  call: { rpc: ServedRpc; path: string; contextValues: ContextValues; bodies: Bodies; bodyLimitBytes: number },
 ): Promise<void> {
-  const { rpc, path, contextValues, bodyLimitBytes } = call;
-  const { handler, callUnary } = rpc;
+  const { rpc, path, contextValues, bodies, bodyLimitBytes } = call;
+  const { handler, callUnary, admit } = rpc;
   refuseUnreadable(request, handler);
   const form = request.method === "POST" ? unaryFormOf(request) : undefined;
   if (callUnary !== undefined && form !== undefined) {
     const { method } = handler;
-    return serveUnary(request, response, { method, callUnary, form, path, contextValues, bodyLimitBytes });
+    return serveUnary(request, response, {
+      method,
+      callUnary,
+      admit,
+      form,
+      path,
+      contextValues,
+      bodies,
+      bodyLimitBytes,
+    });
   }
+  const edge = contextValues.get(edgeKey);
   const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
-  const answer = await checkedRequest(request, universal, bodyLimitBytes)
-    .then((checked) => callWithProtocolErrors(handler, checked, () => contextValues.get(edgeKey).reached))
+  const answer = await admit(handler.method, edge)
+    .then(() => checkedRequest(request, universal, { bodies, ip: edge.client.ip, limit: bodyLimitBytes }))
+    .then((checked) => callWithProtocolErrors(handler, checked, () => edge.reached))
     .catch((error: unknown) => {
-      if (error instanceof AuthError) return connectErrorAnswer(toConnectError(error));
+      if (error instanceof AuthError) return errorFormOf(request).errorAnswer(toConnectError(error));
       throw error;
     });
   await sendAnswer(request, response, answer);
@@ -57,34 +68,35 @@ function refuseUnreadable(request: HttpRequest, handler: UniversalHandler): void
   if (!isSpoken || (needsHttp2 && request.httpVersionMajor === 1)) throw new AuthError("invalid_request");
 }
 
+type Reading = { bodies: Bodies; ip: string; limit: number };
+
 /** The JSON of every protocol is held to the rules of the plain routes; bytes that are no JSON are Connect's to parse. */
 async function checkedRequest(
   request: HttpRequest,
   universal: UniversalServerRequest,
-  limit: number,
+  reading: Reading,
 ): Promise<UniversalServerRequest> {
-  // An iterator that is given up must not take the socket with it, on which the answer is still to go out.
-  const body = request.iterator({ destroyOnReturn: false });
   if (request.method === "GET") {
-    await checkQuery(universal.url, limit);
+    await checkQuery(universal.url, reading.limit);
     return universal;
   }
   if (isJson(request)) {
     refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
-    return checkUnary(request, universal, limit);
+    return checkUnary(request, universal, reading);
   }
   const type = mediaTypeOf(request);
   if (type === "application/proto") refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
-  return { ...universal, body: type.endsWith("+json") ? checkFrames(body, limit) : body };
+  const body = reading.bodies.pass(request, reading.ip);
+  return { ...universal, body: type.endsWith("+json") ? checkFrames(body, reading.limit) : body };
 }
 
 /** A unary Connect call in JSON. */
 async function checkUnary(
   request: HttpRequest,
   universal: UniversalServerRequest,
-  limit: number,
+  { bodies, ip, limit }: Reading,
 ): Promise<UniversalServerRequest> {
-  const sent = await readBody(request, limit);
+  const sent = await bodies.read(request, { limit, ip });
   const bytes = await decompress(sent, { encoding: headerOf(request, "content-encoding"), limit });
   parseJsonText(bytes);
   const header = new Headers(universal.header);

@@ -9,7 +9,7 @@ export const SECURITY_HEADERS: readonly [string, string][] = [
   ["x-content-type-options", "nosniff"],
   ["x-frame-options", "DENY"],
 ];
-const HSTS: [string, string] = ["strict-transport-security", "max-age=63072000; includeSubDomains"];
+const HSTS: [string, string] = ["strict-transport-security", "max-age=63072000"];
 
 export function createSecurityHeaders(options: { strictTransport: boolean }): (response: HttpResponse) => void {
   const headers = options.strictTransport ? [...SECURITY_HEADERS, HSTS] : SECURITY_HEADERS;

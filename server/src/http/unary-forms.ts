@@ -1,16 +1,11 @@
-import {
-  type DescMethod,
-  fromBinary,
-  fromJson,
-  type JsonValue,
-  type Message,
-  toBinary,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { type DescMethod, fromJson, type JsonValue, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { createAsyncIterable, encodeEnvelope } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { grpcStatusOk, parseTimeout as parseGrpcTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { AuthError } from "../domain/errors.ts";
+import { parseBinaryMessage } from "../rpc/binary-message.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import { connectErrorAnswer, type RpcAnswer } from "../rpc/protocol-errors.ts";
 import { fromHeaders, type HttpRequest, type HttpResponse, headerOf, isJson } from "./messages.ts";
@@ -53,7 +48,7 @@ const connectJson: UnaryForm = {
 const connectProto: UnaryForm = {
   ...connectJson,
   contentType: "application/proto",
-  parse: (method, body) => fromBinary(method.input, body),
+  parse: (method, body) => parseBinaryMessage(method.input, body),
   respond(response, headers, { method, message }) {
     respond(
       response,
@@ -69,7 +64,7 @@ const grpc: UnaryForm = {
   contentType: "application/grpc+proto",
   overhead: FRAME_HEADER_BYTES,
   readTimeout: (request) => valid(parseGrpcTimeout(headerOf(request, "grpc-timeout") ?? null, Number.MAX_SAFE_INTEGER)),
-  parse: (method, body, limit) => fromBinary(method.input, unframe(body, limit)),
+  parse: (method, body, limit) => parseBinaryMessage(method.input, unframe(body, limit)),
   respond(response, headers, { method, message }) {
     response.writeHead(200, { ...fromHeaders(headers), "content-type": this.contentType });
     response.addTrailers({ "grpc-status": grpcStatusOk });
@@ -82,18 +77,50 @@ const grpc: UnaryForm = {
   },
 };
 
-/** The form of a POST; undefined for the rarer ones, which Connect's own handlers read: compressed, streaming, gRPC-Web, gRPC in JSON. */
+/** gRPC-Web has its trailer in the body, behind the message, in a frame with a flag of its own. */
+const grpcWeb: UnaryForm = {
+  ...grpc,
+  protocolName: "grpc-web",
+  contentType: "application/grpc-web+proto",
+  respond(response, headers, { method, message }) {
+    const body = Buffer.concat([frame(toBinary(method.output, message)), GRPC_WEB_OK]);
+    respond(response, 200, { ...fromHeaders(headers), "content-type": this.contentType }, body);
+  },
+  errorAnswer(error) {
+    const trailer = new Headers();
+    setTrailerStatus(trailer, error);
+    const body = encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+    return {
+      status: 200,
+      header: new Headers({ "content-type": this.contentType }),
+      body: createAsyncIterable([body]),
+    };
+  },
+};
+const GRPC_WEB_OK = encodeEnvelope(trailerFlag, trailerSerialize(new Headers({ "grpc-status": grpcStatusOk })));
+
+const FORMS = new Map([
+  ["application/grpc", grpc],
+  ["application/grpc+proto", grpc],
+  ["application/grpc-web", grpcWeb],
+  ["application/grpc-web+proto", grpcWeb],
+  ["application/proto", connectProto],
+]);
+
+/** The form of a POST; undefined for the rarer ones, which Connect's own handlers read: compressed, streaming, gRPC in JSON. */
 export function unaryFormOf(request: HttpRequest): UnaryForm | undefined {
-  const type = headerOf(request, "content-type");
-  if (type === "application/grpc" || type === "application/grpc+proto")
-    return isIdentity(request, "grpc-encoding") ? grpc : undefined;
-  const form = type === "application/proto" ? connectProto : isJson(request) ? connectJson : undefined;
-  return isIdentity(request, "content-encoding") ? form : undefined;
+  if (ENCODING_HEADERS.some((name) => (headerOf(request, name) ?? "identity") !== "identity")) return undefined;
+  return FORMS.get(headerOf(request, "content-type") ?? "") ?? (isJson(request) ? connectJson : undefined);
 }
 
-function isIdentity(request: HttpRequest, header: string): boolean {
-  return (headerOf(request, header) ?? "identity") === "identity";
+/** The form in which a call is told that it failed before Connect's handlers saw it. */
+export function errorFormOf(request: HttpRequest): UnaryForm {
+  const type = headerOf(request, "content-type") ?? "";
+  if (/^application\/grpc-web/i.test(type)) return grpcWeb;
+  return /^application\/grpc/i.test(type) ? grpc : connectJson;
 }
+
+const ENCODING_HEADERS = ["content-encoding", "grpc-encoding"];
 
 function readConnectTimeout(request: HttpRequest): number | undefined {
   if ((headerOf(request, "connect-protocol-version") ?? "1") !== "1") throw new AuthError("invalid_request");

@@ -1,9 +1,11 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
+import type { Admit } from "../rpc/admission.ts";
+import { edgeKey } from "../rpc/edge.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import type { CallUnary, UnaryAnswer } from "../rpc/procedures.ts";
-import { readBody } from "./body.ts";
+import type { Bodies } from "./body.ts";
 import { callSignal } from "./call-signal.ts";
 import { type HttpRequest, type HttpResponse, isGone, toHeaders } from "./messages.ts";
 import { sendAnswer } from "./rpc-answer.ts";
@@ -12,9 +14,11 @@ import type { UnaryForm } from "./unary-forms.ts";
 export type UnaryExchange = {
   method: DescMethod;
   callUnary: CallUnary;
+  admit: Admit;
   form: UnaryForm;
   path: string;
   contextValues: ContextValues;
+  bodies: Bodies;
   bodyLimitBytes: number;
 };
 
@@ -35,9 +39,11 @@ export async function serveUnary(request: HttpRequest, response: HttpResponse, e
 }
 
 async function call(request: HttpRequest, response: HttpResponse, exchange: UnaryExchange): Promise<UnaryAnswer> {
-  const { callUnary, form, path, contextValues, bodyLimitBytes } = exchange;
+  const { method, callUnary, admit, form, path, contextValues, bodies, bodyLimitBytes } = exchange;
   const timeoutMs = form.readTimeout(request);
-  const body = await readBody(request, bodyLimitBytes + form.overhead);
+  const edge = contextValues.get(edgeKey);
+  await admit(method, edge);
+  const body = await bodies.read(request, { limit: bodyLimitBytes + form.overhead, ip: edge.client.ip });
   return callUnary({
     message: parse(exchange, body),
     url: `http://localhost${path}`,

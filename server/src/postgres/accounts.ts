@@ -1,7 +1,10 @@
+import { AuthError } from "../domain/errors.ts";
 import { DEFAULT_ROLE } from "../domain/user.ts";
 import type { Accounts } from "../service/ports.ts";
 import { type Database, inTransaction, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
+import { forgiveFailures } from "./lockouts.ts";
+import { isAlive, SESSION_END } from "./session-end.ts";
 
 const REGISTER = statement<{ roles: string[]; permissions: string[] }>(
   "register",
@@ -39,11 +42,23 @@ const REGISTER = statement<{ roles: string[]; permissions: string[] }>(
     coalesce((SELECT array_agg(DISTINCT permission ORDER BY permission) FROM held JOIN role_permissions USING (role)), '{}') AS permissions`,
 );
 
-const REPLACE_PASSWORD = statement<{ id: string }>(
+/**
+ * The caller's session is held until the change commits: a logout either goes first, and nothing changes, or waits. The user is
+ * locked before it, so that two changes from two sessions of one user do not wait for each other.
+ */
+const REPLACE_PASSWORD = statement<{ alive: boolean; replaced: boolean }>(
   "replace_password",
-  `UPDATE users SET password_hash = $3, password_changed_at = $4
-  WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL
-  RETURNING id`,
+  `WITH account AS (
+    SELECT id FROM users WHERE id = $1 AND disabled_at IS NULL FOR NO KEY UPDATE
+  ), caller AS (
+    SELECT sessions.user_id FROM account JOIN sessions ON sessions.user_id = account.id
+    WHERE sessions.id = $5 AND ${isAlive("$4::timestamptz")} FOR SHARE OF sessions
+  ), replaced AS (
+    UPDATE users SET password_hash = $3, password_changed_at = $4 FROM caller
+    WHERE users.id = caller.user_id AND password_hash = $2
+    RETURNING users.id
+  )
+  SELECT EXISTS (SELECT FROM caller) AS alive, EXISTS (SELECT FROM replaced) AS replaced`,
 );
 
 const END_OTHER_SESSIONS = statement<{ revoked: number }>(
@@ -51,11 +66,9 @@ const END_OTHER_SESSIONS = statement<{ revoked: number }>(
   `WITH ended AS (
     UPDATE sessions SET revoked_at = $3, revoked_reason = 'password.changed'
     WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL
-    RETURNING id
-  ), forgiven AS (
-    DELETE FROM login_lockouts WHERE subject = 'user:' || $1::uuid
-  ), counted AS (
-    SELECT count(*)::int AS revoked FROM ended
+    RETURNING ${SESSION_END} > $3 AS was_alive
+  ), ${forgiveFailures("(SELECT $1::uuid AS user_id)")}, counted AS (
+    SELECT count(*) FILTER (WHERE was_alive)::int AS revoked FROM ended
   ), ${recordEvent({
     type: "password.changed",
     result: "success",
@@ -104,10 +117,11 @@ export function createAccounts(db: Database): Accounts {
     // Two statements: the second has to see a session that a login with the old password opened while the first waited.
     changePassword({ userId, sessionId, oldHash, newHash, client, now }) {
       return inTransaction(db, async (transaction) => {
-        const replaced = await runOne(transaction, REPLACE_PASSWORD, [userId, oldHash, newHash, now]);
-        if (replaced === undefined) return undefined;
+        const change = await runOne(transaction, REPLACE_PASSWORD, [userId, oldHash, newHash, now, sessionId]);
+        if (change?.alive !== true) throw new AuthError("token_revoked");
+        if (!change.replaced) throw new AuthError("conflict", { message: "The password was changed meanwhile." });
         const ended = await runOne(transaction, END_OTHER_SESSIONS, [userId, sessionId, now, ...clientValues(client)]);
-        return ended?.revoked;
+        return ended?.revoked ?? 0;
       });
     },
   };

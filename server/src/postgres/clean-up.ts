@@ -1,7 +1,14 @@
 import { type Database, runInBulk, type Statement, statement } from "./database.ts";
 
 /** How long each kind of row is kept past its use, in days. Audit events are never deleted here. */
-const KEPT_DAYS = { sessions: 1, login_attempts: 90, login_lockouts: 2, revoked_tokens: 1, outbox_events: 7 };
+const KEPT_DAYS = {
+  sessions: 1,
+  login_attempts: 90,
+  login_lockouts: 2,
+  revoked_tokens: 1,
+  ended_sessions: 1,
+  outbox_events: 7,
+};
 const BATCH = 1000;
 /** A session takes its refresh tokens with it, a week's worth. */
 const SESSION_BATCH = 50;
@@ -12,6 +19,7 @@ type CleanUp = { query: Statement<{ gone: number }>; batch: number };
 const CLEAN_UPS: CleanUp[] = [
   deleteOver({ table: "sessions", key: "id", endsAt: "expires_at", batch: SESSION_BATCH }),
   deleteOver({ table: "revoked_tokens", key: "jti", endsAt: "expires_at", batch: BATCH }),
+  deleteOver({ table: "ended_sessions", key: "id", endsAt: "ended_at", batch: BATCH }),
   deleteOver({ table: "login_attempts", key: "id", endsAt: "attempted_at", batch: BATCH }),
   deleteOver({ table: "login_lockouts", key: "subject", endsAt: "touched_at", batch: BATCH }),
   deleteOver({ table: "outbox_events", key: "id", endsAt: "occurred_at", batch: BATCH }),

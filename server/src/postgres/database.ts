@@ -1,6 +1,7 @@
 import pg from "pg";
 import { AuthError } from "../domain/errors.ts";
 import { constraintError } from "./constraints.ts";
+import { isOutage } from "./outages.ts";
 
 export type Database = pg.Pool;
 /** What a statement runs on: the pool, or the one connection of a transaction. */
@@ -40,7 +41,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 /**
  * Runs one prepared statement.
- * @throws AuthError the reason of a broken constraint, or `unavailable` when the database does not answer within a second.
+ * @throws AuthError the reason of a broken constraint, or `unavailable` when the database does not answer within a second. Any
+ * other error is a bug, and thrown as it is.
  */
 export async function run<Row>(db: Queryable, query: Statement<Row>, values: unknown[]): Promise<Row[]> {
   const { name, text } = query;
@@ -75,7 +77,7 @@ export function inTransaction<T>(db: Database, task: (transaction: Queryable) =>
       return result;
     } catch (error) {
       // A connection that is lost or silent is closed instead, which rolls back too.
-      if (!isUnavailable(error)) await send(client, { text: "ROLLBACK" });
+      if (!unusable.has(client)) await send(client, { text: "ROLLBACK" });
       throw error;
     }
   });
@@ -93,21 +95,20 @@ export async function pingDatabase(db: Database): Promise<boolean> {
 
 const PING = statement("ping", "SELECT 1");
 
-/** Lends a connection. One that proved lost or silent does not go back into the pool. */
+/** Connections that are lost, silent, or in a state that nobody knows: they do not go back into the pool. */
+const unusable = new WeakSet<object>();
+
+/** Lends a connection. */
 async function withConnection<T>(db: Database, task: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await db.connect().catch((error: unknown) => {
     throw translate(error);
   });
   client.on("error", ignore);
-  let broken = false;
   try {
     return await task(client);
-  } catch (error) {
-    broken = isUnavailable(error);
-    throw error;
   } finally {
     client.off("error", ignore);
-    client.release(broken);
+    client.release(unusable.has(client));
   }
 }
 
@@ -118,20 +119,12 @@ async function send<Row>(db: Queryable, query: pg.QueryConfig & { query_timeout?
   try {
     return (await db.query(query)).rows as Row[];
   } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || isOutage(error)) unusable.add(db);
     throw translate(error);
   }
 }
 
-function isUnavailable(error: unknown): boolean {
-  return error instanceof AuthError && error.reason === "unavailable";
-}
-
-/** PostgreSQL's own refusals that pass by themselves: connections, shutdown, resources, time-outs, read-only after a failover. */
-const PASSING_CLASSES = /^(08|53|57|58)|^25006$|^40001$|^40P01$/;
-
 function translate(error: unknown): unknown {
-  if (!(error instanceof pg.DatabaseError)) return new AuthError("unavailable", { cause: error });
-  if (error.code !== undefined && PASSING_CLASSES.test(error.code))
-    return new AuthError("unavailable", { cause: error });
-  return constraintError(error.constraint) ?? error;
+  if (isOutage(error)) return new AuthError("unavailable", { cause: error });
+  return (error instanceof pg.DatabaseError ? constraintError(error.constraint) : undefined) ?? error;
 }

@@ -6,9 +6,12 @@ const EVENTS = {
   "login.succeeded": { outbox: true },
   "login.failed": { outbox: false },
   "password.changed": { outbox: true },
+  "password_change.failed": { outbox: false },
   "session.logged_out": { outbox: true },
   "session.revoked": { outbox: true },
   "session.refresh_reused": { outbox: true },
+  "service_account.created": { outbox: false },
+  "service_account.disabled": { outbox: false },
 } as const;
 
 export type EventType = keyof typeof EVENTS;

@@ -2,49 +2,47 @@ import type { Identifier } from "../domain/identifier.ts";
 import type { AttemptPermit, Logins } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
+import { accountSubject, countAttempt, type LockoutSettings, limitValues, nameSubject } from "./lockouts.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
-export type LockoutSettings = { threshold: number; windowS: number; lockS: number };
+type BeginRow = {
+  lock: "name" | "account" | null;
+  locked_until: Date | null;
+  counted_at: string[];
+  decoy_hash: string | null;
+} & (({ password_hash: string; disabled: boolean } & UserRow) | { password_hash: null });
 
-type BeginRow = { allowed: boolean; locked_until: Date | null; subject: string } & (
-  | ({ password_hash: string; disabled: boolean } & UserRow)
-  | { password_hash: null }
-);
-
-/** No lock is longer than a day, and a day without a lock or an attempt forgets the strikes. */
-const LONGEST_LOCK_S = 86_400;
+const ACCOUNT_COLUMNS =
+  "id, email, username, mfa_enabled, created_at, data_public, password_hash, disabled_at" as const;
+const FOUND = `users.password_hash, users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}`;
+const FIND_GRANTS = "LEFT JOIN LATERAL effective_grants(users.id) AS grants ON true";
 
 /**
- * Counts one attempt of a subject and finds the account, in one statement. `$now` is inside a lock: refused and not counted.
- * Otherwise the attempt is allowed, and the one that reaches the threshold locks the subject for those after it.
+ * Counts an attempt and finds the account, in one statement that does the same work whether there is one: an identifier that
+ * nobody has is counted like an account too, under an id made of it, and costs the hash of the account whose id comes next.
  */
 function beginStatement(name: string, find: string) {
-  const locked = "(l.locked_until IS NOT NULL AND l.locked_until > $2::timestamptz)";
-  const fresh =
-    "(l.window_started_at <= $2::timestamptz - make_interval(secs => $4::int) OR l.locked_until IS NOT NULL)";
-  const failures = `(CASE WHEN ${fresh} THEN 1 ELSE l.failures + 1 END)`;
-  const strikes = `(CASE WHEN greatest(l.touched_at, l.locked_until) <= $2::timestamptz - make_interval(secs => ${LONGEST_LOCK_S}) THEN 0 ELSE l.strikes END)`;
-  const lockEnd = `$2::timestamptz + make_interval(secs => least(${LONGEST_LOCK_S}, $5::int * power(2, least(${strikes}, 17))))`;
   return statement<BeginRow>(
     name,
     `WITH account AS (
-      SELECT id, email, username, mfa_enabled, created_at, data_public, password_hash, disabled_at FROM users WHERE ${find}
-    ),
-    counted AS (
-      INSERT INTO login_lockouts AS l (subject, failures, window_started_at, locked_until, strikes, allowed, touched_at)
-      VALUES (coalesce('user:' || (SELECT id FROM account), 'unknown:' || encode(sha256(convert_to($1::text, 'UTF8')), 'hex')), 1, $2::timestamptz,
-        CASE WHEN $3::int <= 1 THEN $2::timestamptz + make_interval(secs => $5::int) END, CASE WHEN $3::int <= 1 THEN 1 ELSE 0 END, true, $2::timestamptz)
-      ON CONFLICT (subject) DO UPDATE SET
-        failures = CASE WHEN ${locked} THEN l.failures ELSE ${failures} END,
-        window_started_at = CASE WHEN ${locked} OR NOT ${fresh} THEN l.window_started_at ELSE $2::timestamptz END,
-        strikes = CASE WHEN ${locked} OR ${failures} < $3::int THEN ${strikes} ELSE ${strikes} + 1 END,
-        locked_until = CASE WHEN ${locked} THEN l.locked_until WHEN ${failures} >= $3::int THEN ${lockEnd} END,
-        allowed = NOT ${locked},
-        touched_at = CASE WHEN ${locked} THEN l.touched_at ELSE $2::timestamptz END
-      RETURNING l.subject, l.allowed, l.locked_until
-    )
-    SELECT counted.*, users.password_hash, users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}
-    FROM counted LEFT JOIN account AS users ON true LEFT JOIN LATERAL effective_grants(users.id) AS grants ON true`,
+      SELECT ${ACCOUNT_COLUMNS} FROM users WHERE ${find}
+    ), decoy AS (
+      SELECT encode(substring(sha256(key || convert_to($1::text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid AS id FROM decoy_key
+    ), ${countAttempt("by_name", { subject: nameSubject("$1::text"), from: "" })},
+    ${countAttempt("by_account", {
+      subject: accountSubject("coalesce((SELECT id FROM account), (SELECT id FROM decoy))"),
+      from: "FROM by_name WHERE by_name.allowed",
+    })}
+    SELECT CASE WHEN NOT by_name.allowed THEN 'name' WHEN NOT by_account.allowed THEN 'account' END AS lock, by_name.locked_until,
+      array_remove(ARRAY[
+        CASE WHEN by_name.allowed THEN by_name.subject END, CASE WHEN by_account.allowed THEN by_account.subject END
+      ], NULL) AS counted_at,
+      coalesce(
+        (SELECT next.password_hash FROM users AS next WHERE next.id >= (SELECT id FROM decoy) ORDER BY next.id LIMIT 1),
+        (SELECT first.password_hash FROM users AS first ORDER BY first.id LIMIT 1)
+      ) AS decoy_hash,
+      ${FOUND}
+    FROM by_name LEFT JOIN by_account ON true LEFT JOIN account AS users ON true ${FIND_GRANTS}`,
   );
 }
 
@@ -53,16 +51,28 @@ const BEGIN: Record<Identifier["kind"], ReturnType<typeof beginStatement>> = {
   username: beginStatement("begin_login_by_username", "username_key = $1::text"),
   nobody: beginStatement("begin_login_by_nobody", "false AND email = $1::text"),
 };
-const BEGIN_BY_ID = beginStatement("begin_login_by_id", "id = ($1::text)::uuid");
+
+const BEGIN_BY_ID = statement<BeginRow>(
+  "begin_attempt_by_id",
+  `WITH account AS (
+    SELECT ${ACCOUNT_COLUMNS} FROM users WHERE id = $1::uuid
+  ), ${countAttempt("by_account", { subject: accountSubject("$1::uuid"), from: "" })}
+  SELECT CASE WHEN NOT by_account.allowed THEN 'account' END AS lock, by_account.locked_until,
+    CASE WHEN by_account.allowed THEN ARRAY[by_account.subject] ELSE '{}' END AS counted_at, NULL AS decoy_hash, ${FOUND}
+  FROM by_account LEFT JOIN account AS users ON true ${FIND_GRANTS}`,
+);
 
 /** Undoes the count of one attempt, and the lock if it was the one that reached the threshold. */
 const TAKE_BACK = statement(
   "take_back_attempt",
-  `UPDATE login_lockouts SET
+  `WITH held AS (
+    SELECT subject FROM login_lockouts WHERE subject = ANY($1::text[]) ORDER BY subject FOR UPDATE
+  )
+  UPDATE login_lockouts AS l SET
     failures = failures - 1,
     locked_until = NULL,
     strikes = CASE WHEN locked_until IS NULL THEN strikes ELSE strikes - 1 END
-  WHERE subject = $1 AND failures > 0 AND window_started_at <= $2`,
+  FROM held WHERE l.subject = held.subject AND failures > 0 AND window_started_at <= $2`,
 );
 
 const FIND_PASSWORD_HASH = statement<{ password_hash: string }>(
@@ -70,30 +80,43 @@ const FIND_PASSWORD_HASH = statement<{ password_hash: string }>(
   "SELECT password_hash FROM users WHERE id = $1 AND disabled_at IS NULL",
 );
 
-const RECORD_FAILURE = statement(
-  "record_login_failure",
-  `WITH attempt AS (
-    INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
-    VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $4, $5, $7)
-    RETURNING user_id
-  ), ${recordEvent({
-    type: "login.failed",
-    result: "failure",
-    from: "attempt",
-    now: "$1",
-    actor: "NULL::uuid",
-    subject: "user_id",
-    session: "NULL::uuid",
-    ip: "$4",
-    userAgent: "$5",
-    requestId: "$6",
-    detail: "jsonb_build_object('reason', $7::text)",
-  })}
-  SELECT 1`,
-);
+type Failure = { type: "login.failed" | "password_change.failed"; actor: string; session: string };
+
+function failureStatement(name: string, failure: Failure) {
+  return statement(
+    name,
+    `WITH attempt AS (
+      INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
+      VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $4, $5, $7)
+      RETURNING user_id
+    ), ${recordEvent({
+      ...failure,
+      result: "failure",
+      from: "attempt",
+      now: "$1",
+      subject: "user_id",
+      ip: "$4",
+      userAgent: "$5",
+      requestId: "$6",
+      detail: "jsonb_build_object('reason', $7::text)",
+    })}
+    SELECT 1`,
+  );
+}
+
+const RECORD_FAILURE = failureStatement("record_login_failure", {
+  type: "login.failed",
+  actor: "NULL::uuid",
+  session: "NULL::uuid",
+});
+const RECORD_CHANGE_FAILURE = failureStatement("record_password_change_failure", {
+  type: "password_change.failed",
+  actor: "user_id",
+  session: "$8::uuid",
+});
 
 export function createLogins(db: Database, settings: LockoutSettings): Logins {
-  const limits = [settings.threshold, settings.windowS, settings.lockS];
+  const limits = limitValues(settings);
   return {
     async begin(identifier, now) {
       return toPermit(await runOne(db, BEGIN[identifier.kind], [identifier.key, now, ...limits]));
@@ -101,25 +124,28 @@ export function createLogins(db: Database, settings: LockoutSettings): Logins {
     async beginFor(userId, now) {
       return toPermit(await runOne(db, BEGIN_BY_ID, [userId, now, ...limits]));
     },
-    async takeBack(subject, begunAt) {
-      await run(db, TAKE_BACK, [subject, begunAt]);
+    async takeBack(countedAt, begunAt) {
+      await run(db, TAKE_BACK, [countedAt, begunAt]);
     },
     async passwordHash(userId) {
       return (await runOne(db, FIND_PASSWORD_HASH, [userId]))?.password_hash;
     },
-    async recordFailure(attempt) {
-      const { client, now, identifier, userId, result } = attempt;
-      await runOne(db, RECORD_FAILURE, [now, userId ?? null, identifier.key, ...clientValues(client), result]);
+    async recordFailure({ client, now, identifier, userId, result }) {
+      await run(db, RECORD_FAILURE, [now, userId ?? null, identifier.key, ...clientValues(client), result]);
+    },
+    async recordChangeFailure({ client, now, user, sessionId, result }) {
+      await run(db, RECORD_CHANGE_FAILURE, [now, user.id, user.email, ...clientValues(client), result, sessionId]);
     },
   };
 }
 
 function toPermit(row: BeginRow | undefined): AttemptPermit {
   if (row === undefined) throw new Error("an attempt was counted and its row did not come back");
-  const { allowed, locked_until: lockedUntil, subject } = row;
+  const { locked_until: lockedUntil, counted_at: countedAt } = row;
   const account =
     row.password_hash === null
       ? undefined
       : { user: toUser(row), passwordHash: row.password_hash, disabled: row.disabled };
-  return { allowed, lockedUntil, subject, account };
+  const passwordHash = row.password_hash ?? row.decoy_hash ?? undefined;
+  return { lock: row.lock ?? undefined, lockedUntil, countedAt, account, passwordHash };
 }

@@ -1,11 +1,13 @@
 import type { Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
+import { SESSION_END } from "./session-end.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 /**
  * The rotation. The UPDATE takes the row lock, so of many that present one token one finds it unused; the INSERT can only
- * follow it. A logout that commits meanwhile is seen by every later use: liveness is the session's, never the token's.
+ * follow it, and moves the session's end by a trigger. A logout that commits meanwhile is seen by every later use: liveness is
+ * the session's, never the token's.
  */
 const ROTATE = statement<UserRow & { session_id: string; refresh_expires_at: Date }>(
   "rotate_refresh_token",
@@ -42,7 +44,7 @@ const FIND = statement<RefreshRow>(
   "find_refresh_token",
   `SELECT t.session_id, t.used_at, t.expires_at, t.successor_sealed,
     s.used_at IS NOT NULL AS successor_used, s.expires_at AS successor_expires_at,
-    sessions.revoked_at AS session_revoked_at, sessions.expires_at AS session_expires_at,
+    sessions.revoked_at AS session_revoked_at, ${SESSION_END} AS session_expires_at,
     users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}
   FROM refresh_tokens AS t
   JOIN sessions ON sessions.id = t.session_id

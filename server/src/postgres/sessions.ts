@@ -1,18 +1,21 @@
+import { AuthError } from "../domain/errors.ts";
 import type { User } from "../domain/user.ts";
 import type { SessionRecord, Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
+import { forgiveFailures } from "./lockouts.ts";
+import { isAlive, SESSION_END } from "./session-end.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 /** FOR SHARE: a change of password waits for this login and then ends its session, or goes first and refuses it. */
 const OPEN = statement<{ id: string }>(
   "open_session",
   `WITH upgraded AS (
-    UPDATE users SET password_hash = coalesce($12::text, password_hash)
-    WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12::text IS NOT NULL
+    UPDATE users SET password_hash = coalesce($11::text, password_hash)
+    WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND $11::text IS NOT NULL
     RETURNING id
   ), unchanged AS (
-    SELECT id FROM users WHERE id = $2 AND password_hash = $11 AND disabled_at IS NULL AND $12::text IS NULL FOR SHARE
+    SELECT id FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND $11::text IS NULL FOR SHARE
   ), verified AS (
     SELECT id FROM upgraded UNION ALL SELECT id FROM unchanged
   ), opened AS (
@@ -21,11 +24,9 @@ const OPEN = statement<{ id: string }>(
     RETURNING id, user_id
   ), token AS (
     INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at) SELECT $8, id, $3, $9 FROM opened
-  ), forgiven AS (
-    DELETE FROM login_lockouts USING opened WHERE subject = $10
-  ), attempt AS (
+  ), ${forgiveFailures("opened")}, attempt AS (
     INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
-    SELECT $3, user_id, sha256(convert_to($13, 'UTF8')), $5, $6, 'succeeded' FROM opened
+    SELECT $3, user_id, sha256(convert_to($12, 'UTF8')), $5, $6, 'succeeded' FROM opened
   ), ${recordEvent({
     type: "login.succeeded",
     result: "success",
@@ -47,8 +48,7 @@ const FIND_BEARER = statement<UserRow>(
   FROM sessions
   JOIN users ON users.id = sessions.user_id
   CROSS JOIN LATERAL effective_grants(users.id) AS grants
-  WHERE sessions.id = $1 AND sessions.user_id = $2 AND sessions.revoked_at IS NULL AND sessions.expires_at > $4
-    AND users.disabled_at IS NULL
+  WHERE sessions.id = $1 AND sessions.user_id = $2 AND ${isAlive("$4::timestamptz")} AND users.disabled_at IS NULL
     AND NOT EXISTS (SELECT FROM revoked_tokens WHERE jti = $3)`,
 );
 
@@ -61,19 +61,21 @@ const LIST = statement<{
   user_agent: string;
 }>(
   "list_sessions",
-  `SELECT id, created_at, last_used_at, expires_at, host(ip) AS ip, user_agent
+  `SELECT id, created_at, last_used_at, ${SESSION_END} AS expires_at, host(ip) AS ip, user_agent
   FROM sessions
-  WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+  WHERE user_id = $1 AND ${isAlive("$2::timestamptz")}
     AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
   ORDER BY created_at DESC, id DESC
   LIMIT $3`,
 );
 
-const REVOKE = statement<{ id: string }>(
+const REVOKE = statement<{ caller_alive: boolean; ended: boolean }>(
   "revoke_session",
-  `WITH ended AS (
+  `WITH caller AS (
+    SELECT FROM sessions WHERE id = $7 AND user_id = $2 AND ${isAlive("$3::timestamptz")}
+  ), ended AS (
     UPDATE sessions SET revoked_at = $3, revoked_reason = 'session.revoked'
-    WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+    WHERE id = $1 AND user_id = $2 AND ${isAlive("$3::timestamptz")} AND EXISTS (SELECT FROM caller)
     RETURNING id, user_id
   ), ${recordEvent({
     type: "session.revoked",
@@ -87,7 +89,7 @@ const REVOKE = statement<{ id: string }>(
     userAgent: "$5",
     requestId: "$6",
   })}
-  SELECT id FROM ended`,
+  SELECT EXISTS (SELECT FROM caller) AS caller_alive, EXISTS (SELECT FROM ended) AS ended`,
 );
 
 const LOGOUT = statement(
@@ -95,7 +97,7 @@ const LOGOUT = statement(
   `WITH ended AS (
     UPDATE sessions SET revoked_at = $6, revoked_reason = 'session.logged_out'
     WHERE revoked_at IS NULL AND (
-      id = (SELECT session_id FROM refresh_tokens WHERE token_hash = $1) OR (id = $2 AND user_id = $3)
+      id = ANY(ARRAY(SELECT session_id FROM refresh_tokens WHERE token_hash = ANY($1::bytea[]))) OR (id = $2 AND user_id = $3)
     )
     RETURNING id, user_id
   ), listed AS (
@@ -119,7 +121,7 @@ const LOGOUT = statement(
 
 export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRefresh" | "endReused"> {
   return {
-    async open({ session, userId, subject, identifier, passwordHash, upgradedHash }) {
+    async open({ session, userId, identifier, passwordHash, upgradedHash }) {
       const row = await runOne(db, OPEN, [
         session.id,
         userId,
@@ -128,7 +130,6 @@ export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRef
         ...clientValues(session.client),
         session.refreshHash,
         session.refreshExpiresAt,
-        subject,
         passwordHash,
         upgradedHash ?? null,
         identifier.key,
@@ -153,13 +154,16 @@ export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRef
       }));
     },
 
-    async revoke({ userId, sessionId, client, now }) {
-      return (await runOne(db, REVOKE, [sessionId, userId, now, ...clientValues(client)])) !== undefined;
+    async revoke({ userId, callerSessionId, sessionId, client, now }) {
+      const values = [sessionId, userId, now, ...clientValues(client), callerSessionId];
+      const row = await runOne(db, REVOKE, values);
+      if (row?.caller_alive !== true) throw new AuthError("token_revoked");
+      return row.ended;
     },
 
-    async logout({ refreshHash, access, client, now }) {
+    async logout({ refreshHashes, access, client, now }) {
       await run(db, LOGOUT, [
-        refreshHash ?? null,
+        refreshHashes,
         access?.sessionId ?? null,
         access?.userId ?? null,
         access?.jti ?? null,

@@ -1,12 +1,21 @@
-import type { Nonces } from "../service/ports.ts";
+import type { ChannelStore, Nonces } from "../service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../service/rate-limits.ts";
 import { createBreaker } from "./breaker.ts";
+import { createRedisChannels } from "./channels.ts";
 import { connectRedis, pingRedis, type RedisOptions, untilReady } from "./connection.ts";
+import { evictionPolicies } from "./eviction.ts";
 import { createRedisNonces } from "./nonces.ts";
 import { createRedisRateCounter } from "./rate-counter.ts";
 
 /** What Redis keeps for all replicas together. */
-export type RedisStores = { nonces: Nonces; rateCounter: RateCounter; isReady(): Promise<boolean>; close(): void };
+export type RedisStores = {
+  channels: ChannelStore;
+  nonces: Nonces;
+  rateCounter: RateCounter;
+  isReady(): Promise<boolean>;
+  evictionPolicies(): Promise<string[]>;
+  close(): void;
+};
 
 const START_MS = 5_000;
 
@@ -21,9 +30,11 @@ export async function openRedisStores(options: RedisOptions & { rateLimits: Rate
   }
   const breaker = createBreaker();
   return {
+    channels: createRedisChannels(redis, breaker),
     nonces: createRedisNonces(redis, breaker),
     rateCounter: createRedisRateCounter(redis, { breaker, sizes: options.rateLimits }),
     isReady: () => pingRedis(redis),
+    evictionPolicies: () => evictionPolicies(redis),
     close: () => redis.disconnect(),
   };
 }

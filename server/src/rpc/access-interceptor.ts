@@ -2,19 +2,34 @@ import type { Interceptor } from "@connectrpc/connect";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
 import { AuthError } from "../domain/errors.ts";
 import { type AuthenticateDeps, authenticate } from "../service/authenticate.ts";
-import { edgeKey } from "./edge.ts";
-import type { Policies } from "./policies.ts";
+import { type AuthenticateServiceDeps, authenticateService } from "../service/authenticate-service.ts";
+import type { ServiceAccount } from "../service/ports.ts";
+import { type Edge, edgeKey } from "./edge.ts";
+import type { MethodPolicy, Policies } from "./policies.ts";
 
 /** Lets a call on only when its RPC is for everybody or the caller is who the RPC is for. */
-export function accessInterceptor(policies: Policies, deps: AuthenticateDeps): Interceptor {
+export function accessInterceptor(policies: Policies, deps: AuthenticateDeps & AuthenticateServiceDeps): Interceptor {
   return (next) => async (request) => {
-    if (policies.of(request.method).access === Access.BEARER) {
-      const token = bearerToken(request.header);
-      if (token === undefined) throw new AuthError("token_missing");
-      request.contextValues.get(edgeKey).bearer = await authenticate(deps, token);
-    }
+    const policy = policies.of(request.method);
+    if (policy.access === Access.PUBLIC) return next(request);
+    const token = bearerToken(request.header);
+    if (token === undefined) throw new AuthError("token_missing");
+    const edge = request.contextValues.get(edgeKey);
+    if (policy.access === Access.BEARER) edge.bearer = await authenticate(deps, token);
+    else edge.service = await authorizeService(deps, { policy, edge, secret: token });
     return next(request);
   };
+}
+
+async function authorizeService(
+  deps: AuthenticateServiceDeps,
+  { policy, edge, secret }: { policy: MethodPolicy; edge: Edge; secret: string },
+): Promise<ServiceAccount> {
+  const account = await authenticateService(deps, { secret, clientCertificate: edge.clientCertificate });
+  if (!account.scopes.includes(policy.scope)) {
+    throw new AuthError("forbidden", { message: `This needs the scope ${policy.scope}.` });
+  }
+  return account;
 }
 
 /** The token of `Authorization: Bearer` (RFC 6750 section 2.1). A token anywhere else, in a URL say, is not looked at. */

@@ -17,7 +17,7 @@ import type { RefreshCookie } from "./refresh-cookie.ts";
 
 export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImpl<typeof AuthService> {
   const hand = (tokens: Tokens, context: HandlerContext, asCookie: boolean) => {
-    if (asCookie) cookie.write(context.responseHeader, tokens.refreshToken, tokens.refreshExpiresInS);
+    if (asCookie) cookie.write(edgeOf(context), context.responseHeader, tokens.refreshToken, tokens.refreshExpiresInS);
     return tokenMembers(tokens, { asCookie });
   };
   const grantMembers = (grant: Grant, context: HandlerContext, asCookie: boolean) => ({
@@ -48,11 +48,12 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
       return hand(tokens, context, useCookie || kept !== undefined);
     },
 
+    // The browser is told to forget its cookie, so the session of that one ends too.
     async logout({ refreshToken: sent }, context) {
       const kept = cookie.read(edgeOf(context), context.requestHeader);
       const accessToken = bearerToken(context.requestHeader);
-      await logout(deps, edgeOf(context).client, { refreshToken: sent || kept, accessToken });
-      if (kept !== undefined) cookie.clear(context.responseHeader);
+      await logout(deps, edgeOf(context).client, { refreshTokens: [sent, kept ?? ""], accessToken });
+      if (kept !== undefined) cookie.clear(edgeOf(context), context.responseHeader);
       return {};
     },
 

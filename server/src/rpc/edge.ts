@@ -1,5 +1,5 @@
 import { createContextKey } from "@connectrpc/connect";
-import type { Bearer, Client } from "../service/ports.ts";
+import type { Bearer, Client, ServiceAccount } from "../service/ports.ts";
 
 /** What the HTTP edge and the interceptors know of one call. */
 export type Edge = {
@@ -7,17 +7,26 @@ export type Edge = {
   /** What an envelope of this call must be bound to: the RPC path, or the route without base, as called. */
   binding: string;
   protocol: string;
+  /** The host and port that the caller meant, as it said. */
+  authority: string;
   /** Whether the origin and the content type allow the refresh cookie to be read. */
   cookieAllowed: boolean;
   /** False while the call has not come further than the protocol: what failed then is the protocol's error, not ours. */
   reached: boolean;
   bearer: Bearer | undefined;
+  /** The other back end that calls, of an RPC for service accounts. */
+  service?: ServiceAccount | undefined;
+  /** The SHA-256 of the certificate that the connection was opened with; undefined where the port asks for none. */
+  clientCertificate?: Buffer | undefined;
+  /** The key of the stateless envelope that the request came in. */
+  contentKey?: Uint8Array | undefined;
 };
 
 const NO_EDGE: Edge = {
   client: { ip: "0.0.0.0", userAgent: "", requestId: "" },
   binding: "",
   protocol: "",
+  authority: "",
   cookieAllowed: false,
   reached: false,
   bearer: undefined,

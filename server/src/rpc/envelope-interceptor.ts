@@ -9,61 +9,75 @@ import {
 } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Interceptor } from "@connectrpc/connect";
-import { FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
 import { edgeKey } from "./edge.ts";
 import { parseJsonText } from "./json-text.ts";
 import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
 
+export type EnvelopeInterceptors = {
+  /** Refuses a call in clear where the server's rule forbids it, and any mixture. Before a caller is looked at. */
+  rule: Interceptor;
+  /** Opens a sealed request, and seals its answer the same way. After the caller was: strangers get no private-key operation. */
+  open: Interceptor;
+};
+
 /**
- * Opens a sealed request before anything else sees it, and seals the answer the same way. It knows no message: any that carries
- * the field of a kind of envelope can be sealed. The rule is the server's, the same on every protocol.
+ * Envelopes, on whatever message has the field of a kind of them: nothing here knows a message. The rule is the server's, the
+ * same on every protocol.
  */
-export function envelopeInterceptor(kinds: SealingKind[], policy: EnvelopePolicy): Interceptor {
+export function createEnvelopeInterceptors(kinds: SealingKind[], policy: EnvelopePolicy): EnvelopeInterceptors {
   const sealable = new Map<DescMessage, EnvelopeField[]>();
+  const fieldsOf = (message: DescMessage): EnvelopeField[] => {
+    const fields = sealable.get(message) ?? findEnvelopeFields(kinds, message);
+    sealable.set(message, fields);
+    return fields;
+  };
 
-  return (next) => async (request) => {
-    if (request.stream) return next(request);
-    const { input, output } = request.method;
-    const fields = sealable.get(input) ?? findEnvelopeFields(kinds, input);
-    sealable.set(input, fields);
-    if (fields.length === 0) return next(request);
-
-    const edge = request.contextValues.get(edgeKey);
-    const sealed = findSealed(fields, request.message);
-    if (sealed === undefined) {
-      if (policy(request.method) === "sealed-required") throw new AuthError("envelope_required");
+  return {
+    rule: (next) => async (request) => {
+      const fields = request.stream ? [] : fieldsOf(request.method.input);
+      if (fields.length === 0 || request.stream) return next(request);
+      const isPlain = findSealed(fields, request.message) === undefined;
+      if (isPlain && policy(request.method) === "sealed-required") throw new AuthError("envelope_required");
       return next(request);
-    }
-    // No channel can be opened here, so that none has the id which the envelope names.
-    if (sealed.kind === undefined) throw new AuthError("channel_expired");
-    const opened = await sealed.kind.open(sealed.envelope, edge.binding);
-    const message = parsePlaintext(input, opened.plaintext);
-    if (findSealed(fields, message) !== undefined) throw new AuthError("invalid_request", { message: NESTED });
+    },
 
-    const response = await next({ ...request, message });
-    if (response.stream) throw new Error("a sealable RPC cannot stream its answer");
-    return { ...response, message: await sealAnswer(output, response.message, { opened, field: sealed.kind.field }) };
+    open: (next) => async (request) => {
+      if (request.stream) return next(request);
+      const { input, output } = request.method;
+      const fields = fieldsOf(input);
+      const sealed = findSealed(fields, request.message);
+      if (sealed === undefined) return next(request);
+
+      const edge = request.contextValues.get(edgeKey);
+      const opened = await sealed.kind.open(sealed.envelope, edge.binding);
+      edge.contentKey = opened.contentKey;
+      const message = parsePlaintext(input, opened.plaintext);
+      if (findSealed(fields, message) !== undefined) throw new AuthError("invalid_request", { message: NESTED });
+
+      const response = await next({ ...request, message });
+      if (response.stream) throw new Error("a sealable RPC cannot stream its answer");
+      return { ...response, message: await sealAnswer(output, response.message, { opened, field: sealed.kind.field }) };
+    },
   };
 }
 
-const ENVELOPE_PACKAGE = FrontEncSchema.file.proto.package;
 const BESIDE = "An envelope travels alone: send no plain field beside it.";
 const NESTED = "An envelope cannot hold another envelope.";
 const NOT_JSON = "The content of the envelope is not the JSON of this request.";
 
-type EnvelopeField = { kind: SealingKind | undefined; field: DescField };
+type EnvelopeField = { kind: SealingKind; field: DescField };
 
-/** Every field that holds an envelope, those of a kind that is not served included: none is ever passed over in silence. */
+/** By number and type: a message that is about envelopes, and not sealed itself, has its own fields for them. */
 function findEnvelopeFields(kinds: SealingKind[], message: DescMessage): EnvelopeField[] {
   return message.fields.flatMap((field) => {
-    if (field.fieldKind !== "message" || field.message.file.proto.package !== ENVELOPE_PACKAGE) return [];
-    const kind = kinds.find((candidate) => candidate.message.typeName === field.message?.typeName);
-    return [{ kind, field }];
+    const kind = kinds.find(({ field: number }) => number === field.number);
+    const isEnvelope = kind !== undefined && field.message?.typeName === kind.message.typeName;
+    return isEnvelope ? [{ kind, field }] : [];
   });
 }
 
-type Sealed = { kind: SealingKind | undefined; envelope: Message };
+type Sealed = { kind: SealingKind; envelope: Message };
 
 /** The one envelope of a message, or undefined when it is plain. @throws AuthError `invalid_request` for any mixture. */
 function findSealed(fields: EnvelopeField[], message: Message): Sealed | undefined {

@@ -23,6 +23,11 @@ export function cancellationOf(error: unknown, signal: AbortSignal): ConnectErro
   return error instanceof ConnectError ? error : new ConnectError("The client went away.", Code.Canceled);
 }
 
+/** What Connect itself says of a request that it cannot read. Ours carry the error of the contract. */
+export function isProtocolError(error: unknown): boolean {
+  return error instanceof ConnectError && !(error.cause instanceof AuthError);
+}
+
 export function publicMessage(error: AuthError): string {
   return error.publicMessage ?? RESPONSES[error.reason].message;
 }

@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import { EnvelopeError, type Opener, openRequest } from "@sello/envelope";
+import { EnvelopeError, type FrontAnswer, type Opener, openRequest } from "@sello/envelope";
 import { type FrontEnc, FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
 import type { Clock, Nonces } from "../service/ports.ts";
-import type { SealingKind } from "./sealing.ts";
+import { FRONT_ENVELOPE_FIELD, type SealingKind } from "./sealing.ts";
 
 const MAX_SKEW_S = 60;
 /** An envelope may be presented from 60 seconds before its time to 60 seconds after it; its nonce outlives both. */
@@ -16,27 +16,44 @@ export type FrontEnvelopeDeps = {
   aadRequired: boolean;
 };
 
+export type OpenedFront = {
+  plaintext: Uint8Array;
+  contentKey: Uint8Array;
+  jti: string | undefined;
+  sealAnswer(plaintext: Uint8Array | string): Promise<FrontAnswer>;
+};
+
+/** Opens a stateless envelope, and accepts it: the same one never opens again. @throws AuthError one of the `envelope_` reasons */
+export type OpenFront = (message: FrontEnc, binding: string) => Promise<OpenedFront>;
+
+export function createOpenFront(deps: FrontEnvelopeDeps): OpenFront {
+  return async ({ $typeName: _type, epk, ...members }, binding) => {
+    const envelope = epk === undefined ? members : { ...members, epk: withoutType(epk) };
+    const opened = await openRequest(deps.findOpener, envelope, {
+      binding,
+      now: Math.floor(deps.clock.now().getTime() / 1000),
+      aadRequired: deps.aadRequired,
+      maxSkewS: MAX_SKEW_S,
+    }).catch(refuse);
+    // Claimed after the envelope was opened: nobody can spend the nonce of an envelope that they could not make.
+    if (opened.replayId !== undefined && !(await deps.nonces.claim(opened.replayId, NONCE_TTL_S))) {
+      throw new AuthError("envelope_replayed");
+    }
+    return opened;
+  };
+}
+
 /** Stateless envelopes, `__front_enc__`: contract section 8. */
-export function frontEnvelope(deps: FrontEnvelopeDeps): SealingKind {
+export function frontEnvelope(open: OpenFront): SealingKind {
   return {
-    field: 100,
+    field: FRONT_ENVELOPE_FIELD,
     message: FrontEncSchema,
     async open(message, binding) {
-      const { $typeName: _type, epk, ...members } = message as FrontEnc;
-      const envelope = epk === undefined ? members : { ...members, epk: withoutType(epk) };
-      const opened = await openRequest(deps.findOpener, envelope, {
-        binding,
-        now: Math.floor(deps.clock.now().getTime() / 1000),
-        aadRequired: deps.aadRequired,
-        maxSkewS: MAX_SKEW_S,
-      }).catch(refuse);
-      // Claimed after the envelope was opened: nobody can spend the nonce of an envelope that they could not make.
-      if (opened.replayId !== undefined && !(await deps.nonces.claim(opened.replayId, NONCE_TTL_S))) {
-        throw new AuthError("envelope_replayed");
-      }
+      const { plaintext, contentKey, sealAnswer } = await open(message as FrontEnc, binding);
       return {
-        plaintext: opened.plaintext,
-        sealAnswer: async (plaintext) => create(FrontEncSchema, await opened.sealAnswer(plaintext)),
+        plaintext,
+        contentKey,
+        sealAnswer: async (answer) => create(FrontEncSchema, await sealAnswer(answer)),
       };
     },
   };

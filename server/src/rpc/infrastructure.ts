@@ -6,12 +6,13 @@ import { Health } from "@sello/gen/health/v1/health_pb";
 import { edgeKey } from "./edge.ts";
 import { createHealthService } from "./health-service.ts";
 import { createProcedures, implement, type Procedures } from "./procedures.ts";
+import type { Readiness } from "./readiness.ts";
 import { createReflectionService } from "./reflection-service.ts";
 
 export type InfrastructureOptions = {
   services: DescService[];
   /** Whether the server takes calls. */
-  isReady(): Promise<boolean>;
+  readiness: Readiness;
   reflection: boolean;
   readMaxBytes: number;
   shutdownSignal: AbortSignal;
@@ -19,13 +20,13 @@ export type InfrastructureOptions = {
 
 /** Health and reflection: public, unlogged, and apart from the services of the contract. */
 export function createInfrastructure(options: InfrastructureOptions): Procedures {
-  const { services, isReady, readMaxBytes, shutdownSignal } = options;
+  const { services, readiness, readMaxBytes, shutdownSignal } = options;
   const described = [...services, Health, ...(options.reflection ? [ServerReflection, ServerReflectionV1Alpha] : [])];
   const registrations = [
     implement(
       Health,
       createHealthService(
-        isReady,
+        readiness,
         services.map(({ typeName }) => typeName),
       ),
     ),
@@ -35,7 +36,12 @@ export function createInfrastructure(options: InfrastructureOptions): Procedures
     registrations.push(implement(ServerReflection, reflection));
     registrations.push(implement(ServerReflectionV1Alpha, reflection as never));
   }
-  return createProcedures(registrations, { interceptors: [markReached], readMaxBytes, shutdownSignal });
+  return createProcedures(registrations, {
+    admit: async () => undefined,
+    interceptors: [markReached],
+    readMaxBytes,
+    shutdownSignal,
+  });
 }
 
 const markReached: Interceptor = (next) => (request) => {

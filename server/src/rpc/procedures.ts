@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect";
 import { invokeUnaryImplementation, type UniversalHandler } from "@connectrpc/connect/protocol";
 import { compressionGzip } from "@connectrpc/connect-node";
+import type { Admit } from "./admission.ts";
 
 /** One unary call, read from whatever carried it. */
 export type UnaryCall = {
@@ -29,18 +30,25 @@ export type UnaryAnswer = { message: Message; header: Headers };
 export type CallUnary = (call: UnaryCall) => Promise<UnaryAnswer>;
 
 /** An RPC by its own path: Connect's handler of every protocol, and, of a unary one, the call without a protocol around it. */
-export type ServedRpc = { handler: UniversalHandler; callUnary: CallUnary | undefined };
+export type ServedRpc = { handler: UniversalHandler; callUnary: CallUnary | undefined; admit: Admit };
 
 /** Every RPC that the server answers, ready to be called from any protocol. All go through the same interceptors. */
 export type Procedures = {
   services: DescService[];
   /** By request path. */
   rpcs: Map<string, ServedRpc>;
+  admit: Admit;
   /** @throws Error for a method that is not served. */
   unary(method: DescMethodUnary): CallUnary;
 };
 
-export type ProcedureOptions = { interceptors: Interceptor[]; readMaxBytes: number; shutdownSignal: AbortSignal };
+export type ProcedureOptions = {
+  /** Asked before a request is read. */
+  admit: Admit;
+  interceptors: Interceptor[];
+  readMaxBytes: number;
+  shutdownSignal: AbortSignal;
+};
 
 export type Registration = { service: DescService; implementation: Partial<ServiceImpl<DescService>> };
 
@@ -58,10 +66,15 @@ export function createProcedures(registrations: Registration[], options: Procedu
       if (spec.kind === "unary") unary.set(spec.method, unaryCaller(spec, options.interceptors));
     }
   }
-  const served = (handler: UniversalHandler): ServedRpc => ({ handler, callUnary: unary.get(handler.method) });
+  const served = (handler: UniversalHandler): ServedRpc => ({
+    handler,
+    callUnary: unary.get(handler.method),
+    admit: options.admit,
+  });
   return {
     services: registrations.map(({ service }) => service),
     rpcs: new Map(router.handlers.map((handler) => [handler.requestPath, served(handler)])),
+    admit: options.admit,
     unary(method) {
       const call = unary.get(method);
       if (call === undefined) throw new Error(`${method.parent.typeName}/${method.name} is not served`);

@@ -39,6 +39,7 @@ export async function callWithProtocolErrors(
       : connectErrorAnswer(toConnectError(await replacementOf(answer)));
   }
   const { body, trailer } = answer;
+  if (answer.status !== 200) return connectErrorAnswer(toConnectError(replacement(undefined)));
   if (body === undefined) return answer;
   return { ...answer, body: replaceStreamed(body, { family, trailer, wasReached }) };
 }

@@ -1,9 +1,15 @@
 import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
 import type { SealingRule, SealingRules } from "../domain/sealing.ts";
 
+/** Where the envelopes stand in every message that may be sealed: contract section 2. */
+export const FRONT_ENVELOPE_FIELD = 100;
+export const SESSION_ENVELOPE_FIELD = 101;
+
 /** A request that was opened, and the way back. */
 export type OpenedEnvelope = {
   plaintext: Uint8Array;
+  /** The key of a stateless envelope: the root of a channel, in a handshake. */
+  contentKey?: Uint8Array;
   /** The message of this kind that holds the sealed answer. */
   sealAnswer(plaintext: string): Promise<Message>;
 };

@@ -1,39 +1,36 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
-import type { Log } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import type { RecordCall } from "./call-record.ts";
 import { edgeKey } from "./edge.ts";
-import { cancellationOf } from "./errors.ts";
+import { cancellationOf, isProtocolError } from "./errors.ts";
+import { watchEnd } from "./streams.ts";
 
-/** One log line and one measurement a call. Neither ever sees a message, a header or a token. */
-export function telemetryInterceptor(log: Log, metrics: Metrics): Interceptor {
+/** Records how each call ended, and how long it took. A stream has ended when its last message was sent. */
+export function telemetryInterceptor(record: RecordCall): Interceptor {
   return (next) => async (request) => {
     const start = performance.now();
     const edge = request.contextValues.get(edgeKey);
-    const procedure = `${request.service.typeName}/${request.method.name}`;
-    let code = "ok";
+    const { method, signal } = request;
+    const end = (code: string) => record({ method, edge, code, durationMs: performance.now() - start });
     try {
-      return await next(request);
+      const response = await next(request);
+      if (response.stream) {
+        const message = watchEnd<unknown>(response.message, (ended) =>
+          end(ended.how === "failed" ? codeOf(ended.error, signal) : ended.how === "left" ? "cancelled" : "ok"),
+        );
+        return { ...response, message: message as typeof response.message };
+      }
+      end("ok");
+      return response;
     } catch (error) {
-      code = codeOf(error, request.signal);
+      end(codeOf(error, signal));
       throw error;
-    } finally {
-      const durationMs = performance.now() - start;
-      metrics.observeCall({ procedure, protocol: edge.protocol, code, durationMs });
-      log.info("call", {
-        request_id: edge.client.requestId,
-        procedure,
-        protocol: edge.protocol,
-        code,
-        duration_ms: Math.round(durationMs * 1000) / 1000,
-        ip: edge.client.ip,
-        ...(edge.bearer && { user_id: edge.bearer.user.id }),
-      });
     }
   };
 }
 
 function codeOf(error: unknown, signal: AbortSignal): string {
   if (error instanceof AuthError) return error.reason;
-  return cancellationOf(error, signal) === undefined ? "internal" : "cancelled";
+  if (cancellationOf(error, signal) !== undefined) return "cancelled";
+  return isProtocolError(error) ? "invalid_request" : "internal";
 }

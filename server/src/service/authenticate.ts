@@ -11,5 +11,5 @@ export async function authenticate(deps: AuthenticateDeps, token: string): Promi
   const claims = await deps.accessTokens.verify(token);
   const user = await deps.sessions.findBearer(claims, deps.clock.now());
   if (user === undefined) throw new AuthError("token_revoked");
-  return { user, sessionId: claims.sessionId, jti: claims.jti };
+  return { user, sessionId: claims.sessionId, jti: claims.jti, expiresAt: claims.expiresAt };
 }

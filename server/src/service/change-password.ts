@@ -23,23 +23,19 @@ export async function changePassword(
   const now = deps.clock.now();
   const attempt = await deps.logins.beginFor(bearer.user.id, now);
   const oldHash = attempt.account?.passwordHash;
-  if (!attempt.allowed) {
+  const failure = { client, now, user: bearer.user, sessionId: bearer.sessionId };
+  if (attempt.lock !== undefined) {
+    await deps.logins.recordChangeFailure({ ...failure, result: "account_locked" });
     throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
   }
   const { currentPassword: password, signal } = input;
   const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
   if (!matches || oldHash === undefined) {
-    await deps.logins.recordFailure({
-      client,
-      now,
-      identifier: { kind: "email", key: bearer.user.email },
-      userId: bearer.user.id,
-      result: "invalid_credentials",
-    });
+    await deps.logins.recordChangeFailure({ ...failure, result: "invalid_credentials" });
     throw new AuthError("invalid_credentials");
   }
   const newHash = await deps.hasher.hash(input.newPassword, input.signal);
-  const ended = await deps.accounts.changePassword({
+  return deps.accounts.changePassword({
     userId: bearer.user.id,
     sessionId: bearer.sessionId,
     oldHash,
@@ -47,8 +43,6 @@ export async function changePassword(
     client,
     now: deps.clock.now(),
   });
-  if (ended === undefined) throw new AuthError("conflict", { message: "The password was changed meanwhile." });
-  return ended;
 }
 
 function refuseUnreadable(input: ChangePasswordInput): void {

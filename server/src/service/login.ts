@@ -19,21 +19,21 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
 
   const now = deps.clock.now();
   const attempt = await deps.logins.begin(identifier, now);
-  if (!attempt.allowed) return refuseLocked(deps, { client, identifier, attempt, now });
+  if (attempt.lock === "name") return refuse(deps, { client, identifier, attempt, now });
 
   const { account } = attempt;
   const { password, signal } = input;
   const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
-  if (!matches || account === undefined || account.disabled) {
-    return refuseCredentials(deps, { client, identifier, attempt, now });
+  if (!matches || account === undefined || account.disabled || attempt.lock !== undefined) {
+    return refuse(deps, { client, identifier, attempt, now });
   }
 
   const { session, refresh } = prepareSession(deps, client, now);
-  const opening = { session, userId: account.user.id, subject: attempt.subject, identifier };
+  const opening = { session, userId: account.user.id, identifier };
   const opened =
     (await openWith(deps, opening, { password, hash: account.passwordHash })) ??
     (await openWithNewHash(deps, opening, { password, hash: account.passwordHash }));
-  if (opened === undefined) return refuseCredentials(deps, { client, identifier, attempt, now });
+  if (opened === undefined) return refuse(deps, { client, identifier, attempt, now });
 
   const tokens = await issueTokens(deps, {
     user: account.user,
@@ -87,26 +87,11 @@ function parseInput(input: LoginInput): Identifier {
 
 type Refusal = { client: Client; identifier: Identifier; attempt: AttemptPermit; now: Date };
 
-async function refuseLocked(deps: LoginDeps, refusal: Refusal): Promise<never> {
+/** A lock of the account that the name does not share is recorded for operators, and answered like a wrong password. */
+async function refuse(deps: LoginDeps, refusal: Refusal): Promise<never> {
   const { client, identifier, attempt, now } = refusal;
-  await deps.logins.recordFailure({
-    client,
-    now,
-    identifier,
-    userId: attempt.account?.user.id,
-    result: "account_locked",
-  });
+  const result = attempt.lock === undefined ? "invalid_credentials" : "account_locked";
+  await deps.logins.recordFailure({ client, now, identifier, userId: attempt.account?.user.id, result });
+  if (attempt.lock !== "name") throw new AuthError("invalid_credentials");
   throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
-}
-
-async function refuseCredentials(deps: LoginDeps, refusal: Refusal): Promise<never> {
-  const { client, identifier, attempt, now } = refusal;
-  await deps.logins.recordFailure({
-    client,
-    now,
-    identifier,
-    userId: attempt.account?.user.id,
-    result: "invalid_credentials",
-  });
-  throw new AuthError("invalid_credentials");
 }

@@ -1,6 +1,7 @@
 import type { Identifier } from "../domain/identifier.ts";
 import type { PasswordPolicy } from "../domain/password-policy.ts";
 import type { RefreshState } from "../domain/refresh.ts";
+import type { Scope } from "../domain/scopes.ts";
 import type { SessionLifetimes } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
 
@@ -8,7 +9,7 @@ import type { User } from "../domain/user.ts";
 export type Client = { ip: string; userAgent: string; requestId: string };
 
 /** Who an access token says the caller is, once it was verified and its session found alive. */
-export type Bearer = { user: User; sessionId: string; jti: string };
+export type Bearer = { user: User; sessionId: string; jti: string; expiresAt: Date };
 
 export type Clock = { now(): Date };
 
@@ -22,7 +23,7 @@ export type PasswordHasher = {
    */
   admit<T>(work: () => Promise<T>): Promise<T>;
   hash(password: string, signal?: AbortSignal): Promise<string>;
-  /** False for an undefined hash too, after the same work: an unknown user costs what a known one does. */
+  /** False for an undefined hash too, after the work that a hash of today costs. */
   verify(hash: string | undefined, password: string, signal?: AbortSignal): Promise<boolean>;
   /** Whether the hash was made with other parameters, another algorithm or another pepper than today's. */
   isOutdated(hash: string): boolean;
@@ -50,21 +51,29 @@ export type RefreshTokens = {
 export type RefreshSecret = { token: string; hash: Buffer };
 
 export type AttemptPermit = {
-  /** False while the account, or the identifier nobody holds, is locked. */
-  allowed: boolean;
+  /**
+   * What is locked, if anything. `name`: what was typed, whether somebody has it or nobody; that may be told. `account`: its
+   * user alone, who was guessed at by the other name too; to tell that would tell that the two names belong together.
+   */
+  lock: "name" | "account" | undefined;
   lockedUntil: Date | null;
-  /** Where the failures of this identifier are counted. */
-  subject: string;
+  /** Where this attempt was counted as a failure. */
+  countedAt: string[];
   account: { user: User; passwordHash: string; disabled: boolean } | undefined;
+  /**
+   * What the password is verified against. For an identifier that nobody has it is the hash of some account, the same one each
+   * time and on every replica: an unknown user costs what a known one does, whatever its hash was made with.
+   */
+  passwordHash: string | undefined;
 };
 
 export type Logins = {
-  /** Counts an attempt, and only then says whether it may go on: parallel guesses are counted one by one. */
+  /** Counts an attempt, and only then says whether it is locked: parallel guesses are counted one by one. */
   begin(identifier: Identifier, now: Date): Promise<AttemptPermit>;
   /** The same for a user who is known by id. */
   beginFor(userId: string, now: Date): Promise<AttemptPermit>;
   /** Takes the count of an attempt back, and its lock: for a password that nobody looked at. */
-  takeBack(subject: string, begunAt: Date): Promise<void>;
+  takeBack(countedAt: string[], begunAt: Date): Promise<void>;
   /** The hash of a user's password at this moment; undefined without such a user, or when the user is disabled. */
   passwordHash(userId: string): Promise<string | undefined>;
   /** Records an attempt that did not succeed. */
@@ -73,9 +82,19 @@ export type Logins = {
     now: Date;
     identifier: Identifier;
     userId: string | undefined;
-    result: "invalid_credentials" | "account_locked";
+    result: FailureResult;
+  }): Promise<void>;
+  /** The same for the current password in a change of password. */
+  recordChangeFailure(attempt: {
+    client: Client;
+    now: Date;
+    user: User;
+    sessionId: string;
+    result: FailureResult;
   }): Promise<void>;
 };
+
+export type FailureResult = "invalid_credentials" | "account_locked";
 
 export type NewSession = {
   id: string;
@@ -102,7 +121,9 @@ export type Accounts = {
   register(user: NewUser, session: NewSession): Promise<User>;
   /**
    * Replaces the password, ends the user's other sessions and clears the count of failures, all or nothing. Returns how many
-   * sessions ended, or undefined when the password was changed by somebody else meanwhile.
+   * sessions ended.
+   * @throws AuthError `token_revoked` when the caller's session is over or the user disabled at that moment, `conflict` when
+   * the password was changed meanwhile.
    */
   changePassword(change: {
     userId: string;
@@ -111,7 +132,7 @@ export type Accounts = {
     newHash: string;
     client: Client;
     now: Date;
-  }): Promise<number | undefined>;
+  }): Promise<number>;
 };
 
 export type Rotation = { sessionId: string; user: User; refreshExpiresAt: Date };
@@ -140,7 +161,6 @@ export type Sessions = {
   open(login: {
     session: NewSession;
     userId: string;
-    subject: string;
     identifier: Identifier;
     passwordHash: string;
     upgradedHash: string | undefined;
@@ -158,7 +178,7 @@ export type Sessions = {
   endReused(sessionId: string, client: Client, now: Date): Promise<void>;
   /** Ends whichever of these sessions is alive, and puts the access token on the revocation list. Idempotent. */
   logout(ended: {
-    refreshHash: Buffer | undefined;
+    refreshHashes: Buffer[];
     access: AccessClaims | undefined;
     client: Client;
     now: Date;
@@ -171,8 +191,14 @@ export type Sessions = {
     limit: number;
     after: { createdAt: Date; id: string } | undefined;
   }): Promise<SessionRecord[]>;
-  /** Whether the user had that live session. */
-  revoke(revocation: { userId: string; sessionId: string; client: Client; now: Date }): Promise<boolean>;
+  /** Whether the user had that live session. @throws AuthError `token_revoked` when the caller's own session is over. */
+  revoke(revocation: {
+    userId: string;
+    callerSessionId: string;
+    sessionId: string;
+    client: Client;
+    now: Date;
+  }): Promise<boolean>;
 };
 
 export type RateLimitName = "login_ip" | "login_account" | "register_ip" | "refresh_ip" | "handshake_ip";
@@ -186,6 +212,23 @@ export type RateLimits = {
 export type Nonces = {
   /** True the first time within `ttlS`. @throws AuthError `unavailable` when that cannot be said: never a guess. */
   claim(id: string, ttlS: number): Promise<boolean>;
+};
+
+/** The largest counter that a message of a channel may have. */
+export const MAX_CHANNEL_MESSAGES = 2 ** 20;
+
+/** The channels of stateful envelopes: their wrapped roots, and which of their messages were accepted. */
+export type ChannelStore = {
+  /** @throws AuthError `unavailable` */
+  create(sid: string, wrappedRoot: string, ttlS: number): Promise<void>;
+  /** Undefined when the channel is unknown, over or forgotten. @throws AuthError `unavailable` */
+  findRoot(sid: string): Promise<string | undefined>;
+  /**
+   * Accepts message `n`, from 1 to `MAX_CHANNEL_MESSAGES`, once, by all replicas together and in any order. For messages that
+   * proved authentic only: what it remembers cannot be spent by anybody else.
+   * @throws AuthError `unavailable` when that cannot be said: never a guess.
+   */
+  accept(sid: string, n: number): Promise<"accepted" | "replayed" | "unknown">;
 };
 
 /** What a wrapped secret is bound to: it opens for the same purpose and the same subject only. */
@@ -202,6 +245,41 @@ export type Kms = {
   unwrap(wrapped: string, context: WrapContext): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
 };
 
+/** Secrets of service accounts: `sa_` and 32 random bytes. */
+export type ServiceSecrets = {
+  create(): { secret: string; hash: Buffer };
+  /** The secret's hash; undefined when the text is no such secret. */
+  parse(secret: string): Buffer | undefined;
+};
+
+/** Another back end that may call. */
+export type ServiceAccount = {
+  id: string;
+  name: string;
+  scopes: string[];
+  /** The SHA-256 of the one certificate that it may call with; undefined where any connection will do. */
+  clientCertificate: Buffer | undefined;
+};
+export type ListedServiceAccount = ServiceAccount & { createdAt: Date; disabledAt: Date | undefined };
+
+export type ServiceAccounts = {
+  /** @throws AuthError `already_exists` for a name that is taken, be it by a disabled account. */
+  create(account: Omit<ServiceAccount, "scopes"> & { scopes: Scope[]; secretHash: Buffer; now: Date }): Promise<void>;
+  /** Whether there was such an account that was not disabled. */
+  disable(name: string, now: Date): Promise<boolean>;
+  /** Undefined when there is none, or it is disabled. */
+  find(secretHash: Buffer): Promise<ServiceAccount | undefined>;
+  list(): Promise<ListedServiceAccount[]>;
+};
+
+export type EndedSessions = {
+  /**
+   * Sessions that ended since a moment, some of them told before, and the moment to ask for next. Without a moment: those of the
+   * last seconds.
+   */
+  since(moment: string | undefined): Promise<{ sessionIds: string[]; moment: string | undefined }>;
+};
+
 export type Settings = SessionLifetimes & { accessTtlS: number; refreshRetryGraceS: number };
 
 /** Everything a use case may need. Each names its own few with `Pick`. */
@@ -214,6 +292,11 @@ export type Deps = {
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
   limits: RateLimits;
+  kms: Kms;
+  serviceAccounts: ServiceAccounts;
+  serviceSecrets: ServiceSecrets;
+  /** A new key of 256 bits. */
+  randomKey(): Buffer;
   clock: Clock;
   ids: Ids;
   settings: Settings;

@@ -31,7 +31,13 @@ export async function revokeSession(
 ): Promise<void> {
   if (!UUID.test(sessionId)) refuseProblems([{ field: "session_id", problem: "must be the id of a session" }]);
   const { client, bearer } = caller;
-  const found = await deps.sessions.revoke({ userId: bearer.user.id, sessionId, client, now: deps.clock.now() });
+  const found = await deps.sessions.revoke({
+    userId: bearer.user.id,
+    callerSessionId: bearer.sessionId,
+    sessionId,
+    client,
+    now: deps.clock.now(),
+  });
   if (!found) throw new AuthError("not_found", { message: "You have no such session." });
 }
 

@@ -6,6 +6,7 @@ import type { TestProject } from "vitest/node";
 import { systemClock } from "../../src/clock.ts";
 import { openKeyFolderForCli } from "../../src/crypto/key-store.ts";
 import { randomSecret } from "../../src/crypto/random.ts";
+import { rotateKmsKey } from "../../src/open-kms.ts";
 import { startEmbeddedPostgres } from "../../src/postgres/embedded.ts";
 import { migrate } from "../../src/postgres/migrate.ts";
 import { testKeySettings } from "./test-keys.ts";
@@ -33,6 +34,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
   const keysDir = join(folder, "keys");
   await (await openKeyFolderForCli(testKeySettings(keysDir), systemClock)).rotate();
+  await rotateKmsKey(join(keysDir, "kms.key"), systemClock);
 
   project.provide("databaseServer", server);
   project.provide("templateDatabase", template);

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import {
+  acceptKeyShare,
+  EnvelopeError,
+  handshakeProofTyp,
+  type OpenedMessage,
+  openChannel,
+  type ParsedSessionEnvelope,
+  parseSessionEnvelope,
+  type ServerChannel,
+  type SessionEnvelope,
+} from "@sello/envelope";
+import { LRUCache } from "lru-cache";
+import { AuthError } from "../domain/errors.ts";
+import type { ChannelStore, Kms } from "../service/ports.ts";
+import { deriveChannelKey } from "./channel-keys.ts";
+import { type SigningKey, signCompact } from "./jws.ts";
+
+/** 128 random bits: nobody guesses the id of a channel. */
+const SID_BYTES = 16;
+const ROOT_BYTES = 32;
+/** For how long a channel still takes messages after its client should have left it: none in flight is lost. */
+const HAND_OVER_S = 60;
+const KEPT_CHANNELS = 10_000;
+
+export type Handshake = { contentKey: Uint8Array; keyShare: object | undefined; binding: string };
+export type NewChannel = {
+  sid: string;
+  expiresInS: number;
+  /** The server's half, and the proof that it is the server's, when the client sent a key share. */
+  agreed: { keyShare: { kty: string; crv: string; x: string; y?: string }; proof: string } | undefined;
+};
+
+/** The server's end of the channels of stateful envelopes: contract section 8. */
+export type Channels = {
+  /** @throws AuthError `envelope_invalid` for a key share that is none, `unavailable`. */
+  create(handshake: Handshake): Promise<NewChannel>;
+  /**
+   * Opens a message, and accepts it: the same one never opens again, on any replica.
+   * @throws AuthError `channel_expired` for whatever no living channel opens, `envelope_replayed`, `unavailable`.
+   */
+  open(envelope: object, binding: string): Promise<OpenedMessage & { sid: string }>;
+  /** Seals the answer to a message that was opened before, on any replica. @throws AuthError `channel_expired`, `unavailable` */
+  sealAnswerTo(
+    message: { sid: string; n: number; binding: string },
+    plaintext: Uint8Array | string,
+  ): Promise<SessionEnvelope>;
+};
+
+export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): SigningKey; ttlS: number };
+
+export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Channels {
+  // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time.
+  const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS });
+  const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), deriveKey: deriveChannelKey });
+
+  async function load(sid: string): Promise<ServerChannel | undefined> {
+    const wrapped = await store.findRoot(sid);
+    if (wrapped === undefined) return undefined;
+    const unwrapped = await kms.unwrap(wrapped, wrapContext(sid));
+    if (unwrapped === undefined) return undefined;
+    const channel = await openChannel({ sid, root: unwrapped.secret, deriveKey: deriveChannelKey });
+    unwrapped.secret.fill(0);
+    kept.set(sid, channel);
+    return channel;
+  }
+
+  /** An id that is unknown is not told from one whose key the sender does not have: the same answer after the same work. */
+  async function openAuthentic(message: ParsedSessionEnvelope, binding: string): Promise<OpenedMessage> {
+    const known = kept.get(message.sid);
+    const channel = known ?? (await load(message.sid)) ?? (await decoy);
+    try {
+      return await channel.open(message, binding);
+    } catch (error) {
+      if (!(error instanceof EnvelopeError)) throw error;
+      if (known !== undefined) await store.findRoot(message.sid);
+      throw new AuthError("channel_expired");
+    }
+  }
+
+  return {
+    async create({ contentKey, keyShare, binding }) {
+      const sid = newSid();
+      const accepted = keyShare && (await acceptKeyShare(keyShare, contentKey).catch(refuse));
+      const wrapped = await kms.wrap(accepted?.root ?? contentKey, wrapContext(sid));
+      await store.create(sid, wrapped, ttlS + HAND_OVER_S);
+      if (accepted === undefined) return { sid, expiresInS: ttlS, agreed: undefined };
+      const payload = accepted.proofPayload({ sid, binding, expiresIn: ttlS });
+      const proof = await signCompact(signer(), handshakeProofTyp, payload);
+      return { sid, expiresInS: ttlS, agreed: { keyShare: accepted.keyShare, proof } };
+    },
+
+    async open(envelope, binding) {
+      const message = parse(envelope);
+      const opened = await openAuthentic(message, binding);
+      const outcome = await store.accept(message.sid, message.n);
+      if (outcome === "replayed") throw new AuthError("envelope_replayed");
+      if (outcome === "unknown") {
+        kept.delete(message.sid);
+        throw new AuthError("channel_expired");
+      }
+      return { ...opened, sid: message.sid };
+    },
+
+    async sealAnswerTo({ sid, n, binding }, plaintext) {
+      const channel = kept.get(sid) ?? (await load(sid));
+      if (channel === undefined) throw new AuthError("channel_expired");
+      return channel.sealAnswerTo({ n, binding }, plaintext);
+    },
+  };
+}
+
+function newSid(): string {
+  return randomBytes(SID_BYTES).toString("base64url");
+}
+
+function wrapContext(sid: string) {
+  return { purpose: "channel", subject: sid };
+}
+
+function parse(envelope: object): ParsedSessionEnvelope {
+  try {
+    return parseSessionEnvelope(envelope);
+  } catch (error) {
+    throw error instanceof EnvelopeError ? new AuthError("channel_expired") : error;
+  }
+}
+
+function refuse(error: unknown): never {
+  throw error instanceof EnvelopeError ? new AuthError(error.code) : error;
+}

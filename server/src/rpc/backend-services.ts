@@ -1,0 +1,19 @@
+import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
+import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import type { Deps, EndedSessions } from "../service/ports.ts";
+import { createRevocations } from "../service/watch-revocations.ts";
+import { createKmsService } from "./kms-service.ts";
+import { implement, type Registration } from "./procedures.ts";
+import { createTokenService } from "./token-service.ts";
+
+/** The services for other back ends. */
+export function createBackendServices(
+  deps: Deps,
+  { endedSessions, stopping }: { endedSessions: EndedSessions; stopping: AbortSignal },
+): Registration[] {
+  const revocations = createRevocations(endedSessions);
+  return [
+    implement(TokenService, createTokenService({ deps, revocations, stopping })),
+    implement(KmsService, createKmsService(deps)),
+  ];
+}

@@ -1,0 +1,60 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { sealAnswerTo } from "@sello/envelope";
+import type { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
+import { AuthError } from "../domain/errors.ts";
+import { edgeKey } from "./edge.ts";
+import type { OpenFront } from "./front-envelope.ts";
+import type { SealTickets } from "./seal-tickets.ts";
+
+type SessionMembers = { sid: string; n: number; iv: string; ct: string };
+
+export type EnvelopeServiceDeps = {
+  openFront: OpenFront;
+  channels: {
+    open(envelope: SessionMembers, binding: string): Promise<{ sid: string; n: number; plaintext: Uint8Array }>;
+    sealAnswerTo(message: { sid: string; n: number; binding: string }, plaintext: Uint8Array): Promise<SessionMembers>;
+  };
+  tickets: SealTickets;
+};
+
+export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<typeof EnvelopeService> {
+  const { openFront, channels, tickets } = deps;
+  return {
+    async open({ envelope, binding }, context) {
+      if (!BINDING.test(binding)) throw new AuthError("validation_failed", { message: BINDING_RULE });
+      const holder = holderOf(context);
+      if (envelope.case === "frontEnc") {
+        const { plaintext, contentKey, jti } = await openFront(envelope.value, binding);
+        const key = Buffer.from(contentKey).toString("base64url");
+        const ticket = { kind: "front", contentKey: key, binding, ...(jti !== undefined && { jti }) } as const;
+        return { payload: plaintext, sealTicket: await tickets.issue(ticket, holder) };
+      }
+      if (envelope.case === "sessionEnc") {
+        const { sid, n, plaintext } = await channels.open(envelope.value, binding);
+        return { payload: plaintext, sealTicket: await tickets.issue({ kind: "session", sid, n, binding }, holder) };
+      }
+      throw new AuthError("validation_failed", { message: "envelope: send front_enc or session_enc." });
+    },
+
+    async seal({ sealTicket, payload }, context) {
+      const ticket = await tickets.read(sealTicket, holderOf(context));
+      if (ticket.kind === "session") {
+        return { envelope: { case: "sessionEnc", value: await channels.sealAnswerTo(ticket, payload) } };
+      }
+      const { binding, jti } = ticket;
+      const contentKey = Buffer.from(ticket.contentKey, "base64url");
+      return { envelope: { case: "frontEnc", value: await sealAnswerTo({ contentKey, binding, jti }, payload) } };
+    },
+  };
+}
+
+/** A path, as the contract binds envelopes to. */
+const BINDING = /^\/[^\s?#]{0,1023}$/;
+const BINDING_RULE = "binding: must be the path the envelope arrived at, without the query.";
+
+/** The access interceptor put it there; without it the call must not go on. */
+function holderOf(context: HandlerContext): string {
+  const { service } = context.values.get(edgeKey);
+  if (service === undefined) throw new AuthError("token_missing");
+  return service.id;
+}

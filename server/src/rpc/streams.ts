@@ -1,0 +1,24 @@
+/** Passes a stream on, and puts another error in the place of the one that it ends with. */
+export async function* mapFailure<T>(messages: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw map(error);
+  }
+}
+
+export type StreamEnd = { how: "finished" | "left" } | { how: "failed"; error: unknown };
+
+/** Passes a stream on, and tells how it ended: by itself, by an error, or because its reader left. */
+export async function* watchEnd<T>(messages: AsyncIterable<T>, onEnd: (end: StreamEnd) => void): AsyncIterable<T> {
+  let end: StreamEnd = { how: "left" };
+  try {
+    yield* messages;
+    end = { how: "finished" };
+  } catch (error) {
+    end = { how: "failed", error };
+    throw error;
+  } finally {
+    onEnd(end);
+  }
+}

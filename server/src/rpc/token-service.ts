@@ -1,0 +1,32 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { AuthError } from "../domain/errors.ts";
+import { type AuthenticateDeps, authenticate } from "../service/authenticate.ts";
+import type { Revocations } from "../service/watch-revocations.ts";
+
+export type TokenServiceOptions = { deps: AuthenticateDeps; revocations: Revocations; stopping: AbortSignal };
+
+export function createTokenService({
+  deps,
+  revocations,
+  stopping,
+}: TokenServiceOptions): ServiceImpl<typeof TokenService> {
+  return {
+    async validateToken({ accessToken }) {
+      const { user, sessionId, jti, expiresAt } = await authenticate(deps, accessToken);
+      const { id: userId, username, roles, permissions } = user;
+      return { userId, username, roles, permissions, sessionId, jti, expiresAt: timestampFromDate(expiresAt) };
+    },
+
+    async *watchRevocations(_request, { signal }) {
+      try {
+        for await (const sessionIds of revocations.watch(signal)) yield { sessionIds };
+      } catch (error) {
+        throw stopping.aborted ? new AuthError("unavailable", { message: STOPPING }) : error;
+      }
+    },
+  };
+}
+
+const STOPPING = "This server stops. Watch again, and begin with an empty cache.";
