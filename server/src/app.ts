@@ -68,6 +68,7 @@ import { telemetryInterceptor } from "./rpc/telemetry-interceptor.ts";
 import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
 import { rememberAccounts } from "./service/remembered-accounts.ts";
+import { naming } from "./start-error.ts";
 import { openStores, type Stores } from "./stores.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
 import { createMetrics, listenMetrics, type Metrics } from "./telemetry/metrics.ts";
@@ -194,7 +195,9 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
   const readiness = createReadiness({ look: () => stores.isReady(), stopping: stopping.signal });
   const listener = await createRequestListener(context, { readiness, stopping: stopping.signal });
 
-  const metricsServer = await listenMetrics(metrics, { host: config.host, port: config.metricsPort });
+  const metricsServer = await listenMetrics(metrics, { host: config.host, port: config.metricsPort }).catch(
+    naming("HOST, METRICS_PORT"),
+  );
   disposal.defer(() => new Promise((resolve) => metricsServer.close(resolve)));
   const onePort = await listenOnePort({
     host: config.host,
@@ -204,7 +207,7 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
       log.error("an unexpected failure", { detail: where, error, ...(requestId && { request_id: requestId }) }),
     ...(config.tls && { tls: await readTls(config.tls, config.tlsClientCertificates) }),
     ...(overrides.onePortLimits && { limits: overrides.onePortLimits }),
-  });
+  }).catch(naming("HOST, PORT"));
   disposal.defer(async () => {
     stopping.abort();
     await onePort.drain(DRAIN_MS);
@@ -213,7 +216,8 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
 }
 
 async function readTls(files: NonNullable<Config["tls"]>, clientCertificates: Config["tlsClientCertificates"]) {
-  const [cert, key] = await Promise.all([readFile(files.certFile), readFile(files.keyFile)]);
+  const cert = await readFile(files.certFile).catch(naming("TLS_CERT_FILE"));
+  const key = await readFile(files.keyFile).catch(naming("TLS_KEY_FILE"));
   return { cert, key, requestCert: clientCertificates === "request" };
 }
 

@@ -4,6 +4,7 @@ import { migrate } from "./cli/migrate.ts";
 import { createServiceAccount, disableServiceAccount, listServiceAccounts } from "./cli/service-accounts.ts";
 import { ConfigError, readEnvironment } from "./config.ts";
 import { AuthError } from "./domain/errors.ts";
+import { StartError } from "./start-error.ts";
 
 const COMMANDS: Record<string, Command> = {
   migrate,
@@ -25,17 +26,27 @@ async function main([name, ...args]: string[]): Promise<void> {
     console.log(help());
   } else if (command === undefined) {
     throw new UsageError(`${name} is no command.\n\n${help()}`);
+  } else if (args.includes("--help")) {
+    console.log(`Usage: npm run cli -- ${command.usage}\n\n      ${command.help}`);
   } else {
-    await command.run(readEnvironment(), args);
+    await command.run(readEnvironment(), args).catch((error: unknown) => {
+      throw isAboutArguments(error)
+        ? new UsageError(`${error.message}\n\nUsage: npm run cli -- ${command.usage}`)
+        : error;
+    });
   }
 }
 
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  const isPlain = [UsageError, ConfigError, TypeError].some((kind) => error instanceof kind) || hasWords(error);
+  const isPlain = [UsageError, ConfigError, StartError].some((kind) => error instanceof kind) || hasWords(error);
   console.error(isPlain ? (error as Error).message : error);
   process.exitCode = 1;
+}
+
+function isAboutArguments(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS_");
 }
 
 /** A refusal that says what to do. */

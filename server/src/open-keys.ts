@@ -2,6 +2,7 @@ import type { Config } from "./config.ts";
 import type { KeyRing } from "./crypto/key-ring.ts";
 import { type KeyStore, openKeys } from "./crypto/key-store.ts";
 import type { Clock } from "./service/ports.ts";
+import { naming } from "./start-error.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** The keys that the configuration names. @throws MissingKeysError in production, where none are generated. */
@@ -11,7 +12,7 @@ export async function openServerKeys(config: Config, { clock, log }: { clock: Cl
     clock,
     generate: config.environment === "development",
     onError: (error) => log.error("the key folder could not be read; the keys stay as they were", { error }),
-  });
+  }).catch(naming("KEYS_DIR"));
   keys.ring.onChange(() => log.info("the keys changed", { detail: describe(keys.ring) }));
   return keys;
 }

@@ -10,6 +10,7 @@ import { startEmbeddedPostgres } from "./postgres/embedded.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { ChannelStore, Clock, Nonces } from "./service/ports.ts";
 import type { RateCounter } from "./service/rate-limits.ts";
+import { naming } from "./start-error.ts";
 import type { Log } from "./telemetry/log.ts";
 
 /** The stores of a running server, and which of them it brought itself. */
@@ -53,12 +54,14 @@ async function openDurable({ config, secrets, log }: StoresOptions, disposal: Di
       dataDir,
       randomPassword: randomSecret,
       log: (line) => log.debug("embedded PostgreSQL", { detail: line }),
-    });
+    }).catch(naming("DATA_DIR"));
     disposal.defer(() => postgres.stop());
     embedded.push(`PostgreSQL 18 in ${dataDir}`);
     url = postgres.url;
   }
-  const migrated = await migrate(url, (line) => log.debug("migration", { detail: line }));
+  const migrated = await migrate(url, (line) => log.debug("migration", { detail: line })).catch(
+    naming(secrets.databaseUrl === undefined ? "DATA_DIR" : "DATABASE_URL"),
+  );
   if (migrated > 0) log.info("the schema was migrated", { count: migrated });
   const database = openDatabase({
     url,
@@ -90,7 +93,7 @@ async function openEphemeral(options: StoresOptions, disposal: Disposal): Promis
     keyPrefix: redisKeyPrefix,
     onError: (error) => log.warn("Redis", { error }),
     rateLimits: config.rateLimits,
-  });
+  }).catch(naming("REDIS_URL"));
   disposal.defer(close);
   const evicting = await evictionPolicies();
   if (evicting.length > 0) {

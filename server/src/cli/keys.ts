@@ -3,6 +3,7 @@ import { systemClock } from "../clock.ts";
 import { openKeyFolderForCli } from "../crypto/key-store.ts";
 import { keySettings } from "../open-keys.ts";
 import { rotateKmsKey as rotateMasterKey } from "../open-kms.ts";
+import { naming } from "../start-error.ts";
 import { type Command, UsageError } from "./command.ts";
 
 export const rotateKeys: Command = {
@@ -13,7 +14,7 @@ export const rotateKeys: Command = {
   ].join("\n      "),
   async run({ config }, args) {
     const { values } = parseArgs({ args, options: { retire: { type: "string" } } });
-    const keys = await openKeyFolderForCli(keySettings(config), systemClock);
+    const keys = await openKeyFolderForCli(keySettings(config), systemClock).catch(naming("KEYS_DIR"));
     if (values.retire === undefined) {
       await keys.rotate();
       console.log(`The keys in ${config.keysDir} were rotated.`);
