@@ -9,6 +9,7 @@ export async function startPostgres(folder) {
     dataDir: join(folder, "postgres"),
     randomPassword: randomSecret,
     log: (line) => process.stderr.write(`PostgreSQL: ${line}\n`),
+    warn: (line) => process.stderr.write(`PostgreSQL: ${line}\n`),
     database: "bench",
   });
   const admin = new pg.Pool({ connectionString: postgres.url, max: 1 });

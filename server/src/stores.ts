@@ -54,6 +54,7 @@ async function openDurable({ config, secrets, log }: StoresOptions, disposal: Di
       dataDir,
       randomPassword: randomSecret,
       log: (line) => log.debug("embedded PostgreSQL", { detail: line }),
+      warn: (line) => log.warn("embedded PostgreSQL", { detail: line }),
     }).catch(naming("DATA_DIR"));
     disposal.defer(() => postgres.stop());
     embedded.push(`PostgreSQL 18 in ${dataDir}`);

@@ -24,6 +24,7 @@ export async function runWorkers(config: Config, secrets: Secrets): Promise<void
           dataDir,
           randomPassword: randomSecret,
           log: (line) => log.debug("embedded PostgreSQL", { detail: line }),
+          warn: (line) => log.warn("embedded PostgreSQL", { detail: line }),
         })
       : undefined;
   const embedded = postgres === undefined ? [] : [`PostgreSQL 18 in ${dataDir}`];

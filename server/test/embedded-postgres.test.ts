@@ -200,11 +200,14 @@ test("refuses a second start on the same folder in the same process", async () =
   expect(started).toHaveLength(1);
 });
 
-test("says so when the server dies under it, and keeps the password out of everything it says", async () => {
+test("starts the server again where it was when it dies, and keeps the password out of everything it says", async () => {
   const server = await start();
   const pid = await serverPid();
   kill(pid, "SIGKILL");
   await until(() => lines.some((line) => line.includes("ended unexpectedly")));
+  await until(() => lines.some((line) => line.includes("runs again")));
+  expect(await serverPid()).not.toBe(pid);
+  await query(server.url, "SELECT 1");
   await server.stop();
   // The next start also takes back the shared memory that a killed server leaves in the system.
   await (await start()).stop();
@@ -233,7 +236,12 @@ function emptyFolder(): string {
 }
 
 function start() {
-  return startEmbeddedPostgres({ dataDir, randomPassword: () => password, log: (line) => lines.push(line) });
+  return startEmbeddedPostgres({
+    dataDir,
+    randomPassword: () => password,
+    log: (line) => lines.push(line),
+    warn: (line) => lines.push(line),
+  });
 }
 
 async function query(url: string, text: string): Promise<unknown[]> {
@@ -256,7 +264,7 @@ async function bundleOtherProcess(): Promise<typeof other> {
       contents: `
         import { startEmbeddedPostgres } from "./embedded.ts";
         const [dataDir, password] = process.argv.slice(2);
-        const { url } = await startEmbeddedPostgres({ dataDir, randomPassword: () => password, log: () => {} });
+        const { url } = await startEmbeddedPostgres({ dataDir, randomPassword: () => password, log: () => {}, warn: () => {} });
         process.send(url);
         setInterval(() => {}, 1000);`,
       resolveDir: join(repository, "server/src/postgres"),

@@ -21,6 +21,8 @@ export type EmbeddedPostgresOptions = {
   /** Where the rows live, such as `.data/postgres`. `-password`, `.log` and `.lock` are appended for its companions. */
   dataDir: string;
   log: (line: string) => void;
+  /** Told when the server ended by itself, and when it runs again. */
+  warn: (line: string) => void;
   /** Called once in a folder's life. Never logged. */
   randomPassword: () => string;
   database?: string;
@@ -28,13 +30,13 @@ export type EmbeddedPostgresOptions = {
 
 /**
  * Runs the PostgreSQL that npm installed, on 127.0.0.1 and a free port, with its rows in a folder that is created when
- * missing. For development and single machines: it lives and dies with this process. One process a folder; the second
- * one is refused.
+ * missing. For development and single machines: it lives and dies with this process, and when it dies before, it is started
+ * again on the same port. One process a folder; the second one is refused.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataDir = resolve(options.dataDir);
   const logFile = `${dataDir}.log`;
-  const { log, randomPassword, database = "sello" } = options;
+  const { log, warn, randomPassword, database = "sello" } = options;
 
   await mkdir(dirname(dataDir), { recursive: true });
   const unlock = await lockFolder(dataDir);
@@ -48,7 +50,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     return {
       url: `postgres://${superuser}:${encodeURIComponent(password)}@127.0.0.1:${postmaster.port}/${encodeURIComponent(database)}`,
       reused: leftBehind !== undefined,
-      stop: stopper(postmaster, { log, logFile, unlock }),
+      stop: keepAlive(postmaster, {
+        log,
+        warn,
+        logFile,
+        unlock,
+        restart: (port) => startPostmaster({ dataDir, logFile, programs }, port),
+      }),
     };
   } catch (error) {
     if (postmaster !== undefined) await stopPostmaster(postmaster);
@@ -64,14 +72,28 @@ async function ensureDatabase(login: { port: number; password: string }, name: s
   });
 }
 
-type Aftercare = { log: (line: string) => void; logFile: string; unlock: () => Promise<void> };
+type Aftercare = Pick<EmbeddedPostgresOptions, "log" | "warn"> & {
+  logFile: string;
+  unlock: () => Promise<void>;
+  restart: (port: number) => Promise<Postmaster>;
+};
 
-/** Also reports, until it is called, when the server ends by itself. */
-function stopper(postmaster: Postmaster, { log, logFile, unlock }: Aftercare): () => Promise<void> {
+/** Starts the server again when it ends by itself, until the returned function is called. */
+function keepAlive(first: Postmaster, { log, warn, logFile, unlock, restart }: Aftercare): () => Promise<void> {
+  let postmaster = first;
+  let restarting: Promise<void> | undefined;
+  const revive = async () => {
+    warn(`PostgreSQL (pid ${postmaster.pid}) ended unexpectedly, see ${logFile}; it is started again`);
+    try {
+      postmaster = await restart(postmaster.port);
+      warn(`PostgreSQL runs again (pid ${postmaster.pid})`);
+    } catch (error) {
+      warn(`PostgreSQL could not be started again: ${(error as Error).message}`);
+    }
+    restarting = undefined;
+  };
   const watch = setInterval(() => {
-    if (postmaster.lives()) return;
-    clearInterval(watch);
-    log(`PostgreSQL (pid ${postmaster.pid}) ended unexpectedly, see ${logFile}`);
+    if (restarting === undefined && !postmaster.lives()) restarting = revive();
   }, 500).unref();
 
   let stopped: Promise<void> | undefined;
@@ -82,6 +104,7 @@ function stopper(postmaster: Postmaster, { log, logFile, unlock }: Aftercare): (
 
   async function stop(): Promise<void> {
     clearInterval(watch);
+    await restarting;
     if (!(await stopPostmaster(postmaster))) log(`PostgreSQL (pid ${postmaster.pid}) does not stop, see ${logFile}`);
     await unlock();
   }

@@ -26,7 +26,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const given = process.env["DATABASE_URL"];
   const embedded = given
     ? undefined
-    : await startEmbeddedPostgres({ dataDir: join(folder, "postgres"), randomPassword: randomSecret, log: () => {} });
+    : await startEmbeddedPostgres({
+        dataDir: join(folder, "postgres"),
+        randomPassword: randomSecret,
+        log: () => {},
+        warn: () => {},
+      });
   const server = given ?? embedded?.url ?? "";
   const template = `sello_template_${process.pid}`;
   await onServer(server, `CREATE DATABASE ${template}`);

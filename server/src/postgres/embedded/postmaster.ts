@@ -25,10 +25,13 @@ const logLimit = 10 * 1024 * 1024;
 
 type Options = { dataDir: string; logFile: string; programs: Programs };
 
-/** Starts the server of a folder on a free port of 127.0.0.1. Rejects with what the server said when it gives up. */
-export async function startPostmaster(options: Options): Promise<Postmaster> {
+/**
+ * Starts the server of a folder on 127.0.0.1, on a free port or on one that it had before. Rejects with what the server said
+ * when it gives up.
+ */
+export async function startPostmaster(options: Options, port?: number): Promise<Postmaster> {
   for (let attempt = 1; ; attempt++) {
-    const outcome = await launch(options, await freePort());
+    const outcome = await launch(options, port ?? (await freePort()));
     if ("pid" in outcome) return outcome;
     // The port was snatched, or the processes of a server that was killed are still on their way out.
     const passing = /already in use|still in use/.test(outcome.said);
