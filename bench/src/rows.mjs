@@ -7,12 +7,22 @@ import { getMe } from "./rows/get-me.mjs";
 import { login } from "./rows/login.mjs";
 import { memory } from "./rows/memory.mjs";
 import { refresh } from "./rows/refresh.mjs";
+import { sealedCall } from "./rows/sealed-call.mjs";
 import { sealedLogin } from "./rows/sealed-login.mjs";
 import { tokens } from "./rows/tokens.mjs";
 
 const USERS = 64;
 /** In the order of the table. Those that want the machine for themselves come last. */
-const ROWS = { getme: getMe, login, refresh, tokens, sealed: sealedLogin, memory, start: coldStart };
+const ROWS = {
+  getme: getMe,
+  login,
+  refresh,
+  tokens,
+  sealed: sealedLogin,
+  channel: sealedCall,
+  memory,
+  start: coldStart,
+};
 /** They start products of their own, with no other one beside. */
 const ALONE = ["memory", "start"];
 export const rowNames = Object.keys(ROWS);

@@ -11,7 +11,7 @@ import { toMarkdown, toText } from "./report.mjs";
 
 const HELP = `npm run bench -- [--only ROW,ROW] [--quick] [--profile FOLDER]
 
-  --only      only these rows: getme, login, refresh, tokens, sealed, memory, start
+  --only      only these rows: getme, login, refresh, tokens, sealed, channel, memory, start
   --quick     one run of a second each, to see that it works
   --profile   leave CPU profiles of the product's processes in this folder
 
