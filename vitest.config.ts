@@ -6,7 +6,7 @@ export default defineConfig({
     alias: { "@sello/envelope": fileURLToPath(new URL("envelope/src/index.ts", import.meta.url)) },
   },
   test: {
-    include: ["server/test/**/*.test.ts", "envelope/test/**/*.test.ts"],
+    include: ["server/test/**/*.test.ts", "envelope/test/**/*.test.ts", "web-client/test/**/*.test.ts"],
     globalSetup: ["server/test/support/global-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,

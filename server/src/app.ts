@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
@@ -20,6 +19,7 @@ import { createPasswordHasher } from "./crypto/passwords.ts";
 import { ids, randomKey } from "./crypto/random.ts";
 import { refreshTokens } from "./crypto/refresh-tokens.ts";
 import { serviceSecrets } from "./crypto/service-secrets.ts";
+import { DEMO_USER } from "./demo.ts";
 import { building, type Disposal } from "./disposal.ts";
 import { createBodies } from "./http/body.ts";
 import { createBodyBudget } from "./http/body-budget.ts";
@@ -31,6 +31,7 @@ import { createListener } from "./http/listener.ts";
 import { listenOnePort, type OnePortOptions } from "./http/one-port.ts";
 import { readOpenApi } from "./http/openapi.ts";
 import { createOperations } from "./http/operations.ts";
+import { readPlayground } from "./http/playground.ts";
 import { createRestHandler } from "./http/rest.ts";
 import { createSecurityHeaders } from "./http/security-headers.ts";
 import { cleanUpJob } from "./jobs/clean-up.ts";
@@ -45,6 +46,7 @@ import { createLogins } from "./postgres/logins.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
 import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
+import { readTls } from "./read-tls.ts";
 import { accessInterceptor } from "./rpc/access-interceptor.ts";
 import { createAdmission } from "./rpc/admission.ts";
 import { createAuthService } from "./rpc/auth-service.ts";
@@ -215,12 +217,6 @@ async function listen(context: Context): Promise<Pick<App, "url" | "port" | "met
   return { url: onePort.url, port: onePort.port, metricsPort: (metricsServer.address() as AddressInfo).port };
 }
 
-async function readTls(files: NonNullable<Config["tls"]>, clientCertificates: Config["tlsClientCertificates"]) {
-  const cert = await readFile(files.certFile).catch(naming("TLS_CERT_FILE"));
-  const key = await readFile(files.keyFile).catch(naming("TLS_KEY_FILE"));
-  return { cert, key, requestCert: clientCertificates === "request" };
-}
-
 async function createRequestListener(
   { config, log, metrics, stores, keys, deps }: Context,
   server: { readiness: Readiness; stopping: AbortSignal },
@@ -288,6 +284,7 @@ async function createRequestListener(
     operations: createOperations({
       isReady: server.readiness.isReady,
       openApi: await readOpenApi(OPEN_API_FILE, (path) => servedPath(path, config.basePath)),
+      playground: production ? undefined : await readPlayground({ ...config, demo: DEMO_USER }),
     }),
     rest: createRestHandler({ procedures, policies, bodies, bodyLimitBytes: config.bodyLimitBytes }),
     cors: createCors(config.corsOrigins),

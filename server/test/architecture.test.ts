@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SOURCE = fileURLToPath(new URL("../src", import.meta.url));
 
 type SourceFile = { path: string; room: string; text: string; imports: string[] };
@@ -70,6 +71,24 @@ describe("the rooms of the house", () => {
     expect(files.filter((file) => file.text.split("\n").length > 300).map((file) => file.path)).toStrictEqual([]);
     const names = files.map((file) => file.path.split("/").at(-1) ?? "");
     expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*\.(ts|js)$/.test(name))).toStrictEqual([]);
+  });
+});
+
+describe("the whole of the code", () => {
+  // What is generated is listed in gen/, and vectors in envelope/vectors/.
+  const ROOMS = ["server", "envelope", "web-client", "node-client", "scripts", "bench", "migrations", "proto"];
+  const WRITTEN = /\.(ts|tsx|js|mjs|py|sql|proto)$/;
+  const MADE = /(^|\/)(node_modules|dist|build|vectors|coverage|results?)\//;
+
+  test("has no file over 500 lines, tests included", () => {
+    const written = ROOMS.filter((room) => existsSync(join(ROOT, room)))
+      .flatMap((room) => readdirSync(join(ROOT, room), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+      .filter((path) => WRITTEN.test(path) && !MADE.test(path));
+    expect(written).toContain("server/test/architecture.test.ts");
+    const long = written.filter((path) => readFileSync(join(ROOT, path), "utf8").trimEnd().split("\n").length > 500);
+    expect(long).toStrictEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loginUser, me, PASSWORD, refresh, registerUser } from "./support/client.ts";
+import { call, loginUser, me, PASSWORD, refresh, registerUser } from "./support/client.ts";
 import { changePassword, rpc } from "./support/rpc.ts";
-import { startApp, type TestApp } from "./support/start-app.ts";
+import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 import { countEvents } from "./support/stored.ts";
 
 const NEW_PASSWORD = "quite another passphrase";
@@ -51,8 +51,59 @@ describe("a change of password", () => {
     const locked = await change(access_token, PASSWORD);
     expect(locked.reason).toBe("account_locked");
     expect(locked.headers.get("retry-after")).toBe("900");
-    expect((await loginUser(server.url, credentials.email)).body.error.code).toBe("account_locked");
+    expect((await loginUser(server.url, credentials.email)).status).toBe(401);
     expect((await me(server.url, access_token)).status).toBe(200);
+  });
+
+  test.each([
+    [
+      "whose session was logged out",
+      (url: string, { refresh_token }: { refresh_token: string }) =>
+        call(`${url}/auth/logout`, { body: { refresh_token } }),
+    ],
+    [
+      "who was disabled",
+      (_url: string, { user }: { user: { id: string } }, { db }: TestApp) =>
+        db.query("UPDATE users SET disabled_at = now() WHERE id = $1", [user.id]),
+    ],
+  ])("does not happen for a caller %s while it was on its way", async (_name, end) => {
+    const busy = await startAppForTest({ env: { ARGON2_CONCURRENCY: "1", ARGON2_MEMORY_KIB: "65536" } });
+    const mine = await registerUser(busy.url);
+    const hashOf = async () => (await busy.db.query("SELECT password_hash FROM users")).rows;
+    const before = await hashOf();
+    const occupied = Array.from({ length: 12 }, () => busy.app.deps.hasher.hash("a password that takes its time"));
+    const passwords = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+    const changing = changePassword(busy.url, mine.access_token, passwords);
+    await expect.poll(async () => (await busy.db.query("SELECT FROM login_lockouts")).rowCount).toBe(1);
+    await end(busy.url, mine, busy);
+    expect(await hashOf()).toStrictEqual(before);
+    expect(await changing).toMatchObject({ status: 401, reason: "token_revoked" });
+    await Promise.all(occupied);
+    expect(await hashOf()).toStrictEqual(before);
+    expect(await countEvents(busy, "password.changed", mine.user.id)).toStrictEqual({ audit: 0, outbox: 0 });
+  });
+
+  test("waits for a logout that is being written, and gives way to it", async () => {
+    const { access_token, user, credentials } = await registerUser(server.url);
+    const holder = await server.db.connect();
+    await holder.query("BEGIN");
+    await holder.query("UPDATE sessions SET revoked_at = now() WHERE user_id = $1", [user.id]);
+    const changing = change(access_token, PASSWORD);
+    const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await expect.poll(async () => (await server.db.query(waiting)).rowCount, { interval: 10 }).toBe(1);
+    await holder.query("COMMIT");
+    holder.release();
+    expect(await changing).toMatchObject({ status: 401, reason: "token_revoked" });
+    expect((await loginUser(server.url, credentials.email)).status).toBe(200);
+  });
+
+  test("counts the sessions that it ended, not those whose time was over", async () => {
+    const { credentials } = await registerUser(server.url);
+    server.clock.advance(604_800);
+    const mine = await loginUser(server.url, credentials.email);
+    await loginUser(server.url, credentials.email);
+    const answer = await change(mine.body.access_token, PASSWORD);
+    expect(answer).toMatchObject({ status: 200, body: { revokedSessions: 1 } });
   });
 
   test("clears the count of failures when it succeeds", async () => {

@@ -60,7 +60,7 @@ describe("the clean-up", () => {
     await loginUser(server.url, stranger);
     const rows = async () => ({
       revoked: await count("revoked_tokens", "jti", jti),
-      lockouts: (await server.db.query("SELECT FROM login_lockouts WHERE subject LIKE 'unknown:%'")).rowCount,
+      lockouts: (await server.db.query("SELECT FROM login_lockouts WHERE subject LIKE 'name:%'")).rowCount,
       outbox: await count("outbox_events", "payload->>'user_id'", user.id),
       attempts: (await server.db.query("SELECT FROM login_attempts WHERE user_id IS NULL")).rowCount,
       audit: await count("audit_events", "subject_id", user.id),

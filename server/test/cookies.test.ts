@@ -132,6 +132,15 @@ describe("the refresh cookie", () => {
     expect((await refresh(server.url, token)).status).toBe(401);
   });
 
+  test("ends with its session at logout, though the body holds the token of another, which ends too", async () => {
+    const { token, accessToken } = await registerWithCookie();
+    const other = await registerUser(server.url);
+    const headers = { origin: ORIGIN, cookie: `refresh=${token}` };
+    await call(`${server.url}/auth/logout`, { body: { refresh_token: other.refresh_token }, headers });
+    for (const access of [accessToken, other.access_token]) expect((await me(server.url, access)).status).toBe(401);
+    for (const kept of [token, other.refresh_token]) expect((await refresh(server.url, kept)).status).toBe(401);
+  });
+
   test("does not log anybody out from another site", async () => {
     const { token, accessToken } = await registerWithCookie();
     const headers = { origin: "https://evil.example", cookie: `refresh=${token}` };

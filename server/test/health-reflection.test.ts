@@ -25,7 +25,15 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-const SERVICES = ["", "auth.v1.AuthService", "auth.v1.KeyService"];
+const SERVED = [
+  "auth.v1.AuthService",
+  "auth.v1.ChannelService",
+  "auth.v1.KeyService",
+  "backend.v1.EnvelopeService",
+  "backend.v1.KmsService",
+  "backend.v1.TokenService",
+];
+const SERVICES = ["", ...SERVED];
 
 function healthClient(url = server.url) {
   const client = grpcJsClient(url, Health);
@@ -156,8 +164,7 @@ describe.each(REFLECTIONS)("reflection %s", (_version, service) => {
     const [answer] = await ask({ case: "listServices", value: "" });
     const names = answer?.case === "listServicesResponse" ? answer.value.service.map(({ name }) => name) : [];
     expect(names.sort()).toStrictEqual([
-      "auth.v1.AuthService",
-      "auth.v1.KeyService",
+      ...SERVED,
       "grpc.health.v1.Health",
       "grpc.reflection.v1.ServerReflection",
       "grpc.reflection.v1alpha.ServerReflection",

@@ -4,6 +4,8 @@ import { startAppForTest, type TestApp } from "./support/start-app.ts";
 
 const WRONG = "not the passphrase";
 
+type NewUser = ReturnType<typeof newUser>;
+
 /** Gives the server so many wrong passwords, and says what it answered. */
 async function guess(server: TestApp, identifier: string, count: number): Promise<string[]> {
   const codes: string[] = [];
@@ -80,6 +82,16 @@ describe("a good login", () => {
     }
   });
 
+  test("clears the count of the other name too", async () => {
+    const server = await startAppForTest();
+    const { credentials } = await registerUser(server.url);
+    for (let round = 0; round < 3; round++) {
+      await guess(server, credentials.email, 4);
+      expect((await loginUser(server.url, credentials.username)).status).toBe(200);
+    }
+    expect((await loginUser(server.url, credentials.email)).status).toBe(200);
+  });
+
   test("after a lock clears its strikes too", async () => {
     const server = await startAppForTest();
     const { credentials } = await registerUser(server.url);
@@ -97,8 +109,48 @@ describe("a lock", () => {
     const { credentials } = await registerUser(server.url);
     await guess(server, credentials.email, 3);
     await guess(server, credentials.username.toUpperCase(), 2);
-    expect((await loginUser(server.url, credentials.email)).status).toBe(423);
-    expect((await loginUser(server.url, credentials.username)).status).toBe(423);
+    for (const name of [credentials.email, credentials.username]) {
+      expect((await loginUser(server.url, name)).status).toBe(401);
+    }
+    server.clock.advance(900);
+    expect((await loginUser(server.url, credentials.email)).status).toBe(200);
+    expect((await loginUser(server.url, credentials.username)).status).toBe(200);
+  });
+
+  test.each([
+    ["email", (user: NewUser) => [user.username, user.email]],
+    ["username", (user: NewUser) => [user.email, user.username]],
+  ])(
+    "that another name reached does not show at the %s, from the first answer to the second lock",
+    async (_n, names) => {
+      const server = await startAppForTest();
+      const { credentials } = await registerUser(server.url);
+      const answersOf = async (user: NewUser) => {
+        const [guessed = "", other = ""] = names(user);
+        await guess(server, guessed, 5);
+        const answers = [];
+        for (let i = 0; i < 7; i++) {
+          const { status, headers, body } = await loginUser(server.url, other, i === 2 ? PASSWORD : WRONG);
+          answers.push({ status, body, wait: headers.get("retry-after") });
+        }
+        return answers;
+      };
+      const known = await answersOf(credentials);
+      expect(known.map(({ status }) => status)).toStrictEqual([401, 401, 401, 401, 401, 423, 423]);
+      expect(known).toStrictEqual(await answersOf(newUser()));
+    },
+  );
+
+  test("that another name reached costs a hash all the same, and stays when that cannot be computed", async () => {
+    const server = await startAppForTest({
+      env: { ARGON2_CONCURRENCY: "1", ARGON2_QUEUE: "0", ARGON2_MEMORY_KIB: "262144" },
+    });
+    const { credentials } = await registerUser(server.url);
+    await guess(server, credentials.username, 5);
+    const occupied = server.app.deps.hasher.hash("a password that takes its time");
+    expect(await guess(server, credentials.email, 1)).toStrictEqual(["overloaded"]);
+    await occupied;
+    expect((await loginUser(server.url, credentials.email)).body.error.code).toBe("invalid_credentials");
   });
 
   test("is not prolonged by attempts while it lasts", async () => {
@@ -142,7 +194,8 @@ describe("an attempt whose password nobody looked at", () => {
     await occupied;
     expect(answers.map(({ body }) => body.error.code)).toContain("overloaded");
     const { rows } = await server.db.query("SELECT failures, strikes, locked_until FROM login_lockouts");
-    expect(rows).toStrictEqual([{ failures: 0, strikes: 0, locked_until: null }]);
+    const untouched = { failures: 0, strikes: 0, locked_until: null };
+    expect(rows).toStrictEqual([untouched, untouched]);
     expect((await loginUser(server.url, identifier, WRONG)).status).toBe(401);
   });
 });

@@ -123,6 +123,10 @@ function handshake(options: ConnectionOptions): Promise<{ session: Buffer; reuse
     const body = JSON.stringify({ userId: "018f0000-0000-7000-8000-000000000001", purpose: "x" });
     let session = Buffer.alloc(0);
     let answer = "";
+    let reused = false;
+    socket.on("secureConnect", () => {
+      reused = socket.isSessionReused();
+    });
     socket.on("session", (ticket) => {
       session = ticket;
     });
@@ -130,7 +134,7 @@ function handshake(options: ConnectionOptions): Promise<{ session: Buffer; reuse
     socket.on("data", (chunk) => {
       answer += chunk.toString("latin1");
     });
-    socket.on("close", () => resolve({ session, reused: socket.isSessionReused(), answer }));
+    socket.on("close", () => resolve({ session, reused, answer }));
     socket.write(
       [
         "POST /backend.v1.KmsService/CreateUserKey HTTP/1.1",

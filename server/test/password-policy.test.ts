@@ -107,6 +107,19 @@ describe("an old hash", () => {
     expect((await loginUser(server.url, credentials.email)).status).toBe(200);
   });
 
+  test("of bcrypt does not verify over 72 bytes, where any other end would do, nor is it replaced", async () => {
+    const { user, credentials } = await registerUser(server.url);
+    const longest = "\u00e9".repeat(36);
+    const stored = bcrypt.hashSync(`${longest} and its end`, 4);
+    await server.db.query("UPDATE users SET password_hash = $2 WHERE id = $1", [user.id, stored]);
+    for (const end of [" and its end", " and another", "x"]) {
+      const answer = await loginUser(server.url, credentials.email, longest + end);
+      expect([answer.status, answer.body.error.code]).toStrictEqual([401, "invalid_credentials"]);
+    }
+    expect(await hashOf(server, user.id)).toBe(stored);
+    expect((await loginUser(server.url, credentials.email, longest)).status).toBe(200);
+  });
+
   test("with other parameters verifies, and has today's after the first good login", async () => {
     const costlier = await startAppForTest({
       databaseUrl: server.databaseUrl,

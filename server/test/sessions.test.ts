@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loginUser, me, refresh, registerUser } from "./support/client.ts";
+import { call, loginUser, me, refresh, registerUser } from "./support/client.ts";
 import { listSessions, rpc } from "./support/rpc.ts";
-import { startApp, type TestApp } from "./support/start-app.ts";
+import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 
 let server: TestApp;
 beforeAll(async () => {
@@ -71,6 +71,23 @@ describe("the list of sessions", () => {
 });
 
 describe("revoking a session", () => {
+  test("does nothing for a caller whose own was ended while the call was on its way", async () => {
+    const mine = await registerUser(server.url);
+    const phone = await loginUser(server.url, mine.credentials.email);
+    const { accessTokens, sessions, clock } = server.app.deps;
+    const [caller, other] = await Promise.all([mine, phone.body].map((t) => accessTokens.verify(t.access_token)));
+    await call(`${server.url}/auth/logout`, { body: { refresh_token: mine.refresh_token } });
+    const revocation = sessions.revoke({
+      userId: mine.user.id,
+      callerSessionId: caller?.sessionId ?? "",
+      sessionId: other?.sessionId ?? "",
+      client: { ip: "127.0.0.1", userAgent: "", requestId: "" },
+      now: clock.now(),
+    });
+    await expect(revocation).rejects.toMatchObject({ reason: "token_revoked" });
+    expect((await me(server.url, phone.body.access_token)).status).toBe(200);
+  });
+
   test("ends another one of one's own, its tokens included", async () => {
     const mine = await registerUser(server.url);
     const phone = await loginUser(server.url, mine.credentials.email);
@@ -113,5 +130,68 @@ describe("a session while the account is locked", () => {
     expect((await loginUser(server.url, credentials.email)).body.error.code).toBe("account_locked");
     expect((await me(server.url, access_token)).status).toBe(200);
     expect((await refresh(server.url, refresh_token)).status).toBe(200);
+  });
+});
+
+describe.each([
+  ["SESSION_IDLE_S", { SESSION_IDLE_S: "300" }],
+  ["REFRESH_TTL_S", { REFRESH_TTL_S: "300", SESSION_MAX_AGE_S: "86400" }],
+])("a session that is not used for %s", (_name, env) => {
+  test("is over: for its access token, in the list, and for who would revoke it", async () => {
+    const idle = await startAppForTest({ env });
+    const first = await registerUser(idle.url);
+    idle.clock.advance(299);
+    expect((await me(idle.url, first.access_token)).status).toBe(200);
+    const second = await loginUser(idle.url, first.credentials.email);
+    const { sessionId } = await idle.app.deps.accessTokens.verify(first.access_token);
+    idle.clock.advance(1);
+    expect((await me(idle.url, first.access_token)).body.error.code).toBe("token_revoked");
+    expect((await refresh(idle.url, first.refresh_token)).body.error.code).toBe("refresh_expired");
+    expect((await listSessions(idle.url, second.body.access_token)).sessions).toMatchObject([{ current: true }]);
+    const revoked = await rpc(idle.url, "RevokeSession", { token: second.body.access_token, body: { sessionId } });
+    expect(revoked.reason).toBe("not_found");
+  });
+
+  test("ends so long after its last refresh, and the list says when", async () => {
+    const idle = await startAppForTest({ env });
+    const first = await registerUser(idle.url);
+    idle.clock.advance(200);
+    const second = await refresh(idle.url, first.refresh_token);
+    const [listed] = (await listSessions(idle.url, second.body.access_token)).sessions;
+    expect(listed).toMatchObject({ expiresAt: new Date(idle.clock.now().getTime() + 300_000).toISOString() });
+    idle.clock.advance(299);
+    for (const { access_token } of [first, second.body]) expect((await me(idle.url, access_token)).status).toBe(200);
+    idle.clock.advance(1);
+    expect((await me(idle.url, second.body.access_token)).body.error.code).toBe("token_revoked");
+    expect((await refresh(idle.url, first.refresh_token)).body.error.code).toBe("refresh_expired");
+  });
+
+  test("is prolonged by a server of the release before, which runs beside this one", async () => {
+    const idle = await startAppForTest({ env });
+    const { access_token, user } = await registerUser(idle.url);
+    await idle.db.query(
+      `WITH used AS (
+        UPDATE refresh_tokens SET used_at = $2, successor_hash = '\\x01', successor_sealed = '\\x01'
+        FROM sessions WHERE sessions.id = session_id AND user_id = $1 RETURNING session_id
+      )
+      INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
+      SELECT '\\x01', session_id, $2, $2::timestamptz + interval '600 seconds' FROM used`,
+      [user.id, idle.clock.now()],
+    );
+    idle.clock.advance(599);
+    expect((await me(idle.url, access_token)).status).toBe(200);
+    idle.clock.advance(1);
+    expect((await me(idle.url, access_token)).status).toBe(401);
+  });
+});
+
+describe("a session from before there was an idle end", () => {
+  test("lives as long as it was told to", async () => {
+    const { access_token, credentials, user } = await registerUser(server.url);
+    await server.db.query("UPDATE sessions SET ends_at = NULL WHERE user_id = $1", [user.id]);
+    expect((await me(server.url, access_token)).status).toBe(200);
+    server.clock.advance(604_801);
+    const later = await loginUser(server.url, credentials.email);
+    expect((await listSessions(server.url, later.body.access_token)).sessions).toHaveLength(1);
   });
 });

@@ -1,27 +1,31 @@
 import { create, createFileRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
+import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
+import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
+import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { describe, expect, test } from "vitest";
 import { readHttpRoutes, servedRoutes } from "../src/http/http-rules.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
 import { call } from "./support/client.ts";
 import { startAppForTest } from "./support/start-app.ts";
 
-const SERVICES: DescService[] = [AuthService, KeyService];
+const SERVICES: DescService[] = [AuthService, ChannelService, KeyService, TokenService, EnvelopeService, KmsService];
 
 describe("the surface", () => {
   test("is these calls, and who may make them", () => {
     const policies = readPolicies(SERVICES);
     const routes = readHttpRoutes(SERVICES);
     const lines = SERVICES.flatMap((service) => service.methods).map((method) => {
-      const { access, rateLimit, successStatus } = policies.of(method);
+      const { access, scope, rateLimit, successStatus } = policies.of(method);
       const own = routes.filter((route) => route.method === method).map(({ verb, path }) => `${verb} ${path}`);
       return [
-        `${method.parent.typeName}/${method.name}`.padEnd(36),
-        Access[access].toLowerCase().padEnd(6),
-        (rateLimit ?? "-").padEnd(11),
+        `${method.parent.typeName}/${method.name}`.padEnd(40),
+        (scope || Access[access].toLowerCase()).padEnd(15),
+        (rateLimit ?? "-").padEnd(12),
         (isSealable(method) ? "sealable" : "-").padEnd(8),
         (method.idempotency === 1 ? "reads" : "writes").padEnd(6),
         String(successStatus),
@@ -30,15 +34,22 @@ describe("the surface", () => {
     });
     expect(`\n${lines.join("\n")}\n`).toMatchInlineSnapshot(`
       "
-      auth.v1.AuthService/Register         | public | register_ip | sealable | writes | 201 | POST /auth/register
-      auth.v1.AuthService/Login            | public | login_ip    | sealable | writes | 200 | POST /auth/login, POST /auth/token
-      auth.v1.AuthService/RefreshToken     | public | refresh_ip  | sealable | writes | 200 | POST /auth/token/refresh
-      auth.v1.AuthService/Logout           | public | -           | sealable | writes | 200 | POST /auth/logout
-      auth.v1.AuthService/GetMe            | bearer | -           | sealable | reads  | 200 | GET /auth/me
-      auth.v1.AuthService/ChangePassword   | bearer | -           | sealable | writes | 200 | -
-      auth.v1.AuthService/ListSessions     | bearer | -           | sealable | reads  | 200 | -
-      auth.v1.AuthService/RevokeSession    | bearer | -           | sealable | writes | 200 | -
-      auth.v1.KeyService/GetJwks           | public | -           | -        | reads  | 200 | GET /.well-known/jwks.json
+      auth.v1.AuthService/Register             | public          | register_ip  | sealable | writes | 201 | POST /auth/register
+      auth.v1.AuthService/Login                | public          | login_ip     | sealable | writes | 200 | POST /auth/login, POST /auth/token
+      auth.v1.AuthService/RefreshToken         | public          | refresh_ip   | sealable | writes | 200 | POST /auth/token/refresh
+      auth.v1.AuthService/Logout               | public          | refresh_ip   | sealable | writes | 200 | POST /auth/logout
+      auth.v1.AuthService/GetMe                | bearer          | -            | sealable | reads  | 200 | GET /auth/me
+      auth.v1.AuthService/ChangePassword       | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.AuthService/ListSessions         | bearer          | -            | sealable | reads  | 200 | -
+      auth.v1.AuthService/RevokeSession        | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.ChannelService/Handshake         | public          | handshake_ip | sealable | writes | 200 | POST /auth/handshake
+      auth.v1.KeyService/GetJwks               | public          | -            | -        | reads  | 200 | GET /.well-known/jwks.json
+      backend.v1.TokenService/ValidateToken    | tokens:validate | -            | -        | reads  | 200 | -
+      backend.v1.TokenService/WatchRevocations | tokens:validate | -            | -        | reads  | 200 | -
+      backend.v1.EnvelopeService/Open          | envelopes:use   | -            | -        | writes | 200 | -
+      backend.v1.EnvelopeService/Seal          | envelopes:use   | -            | -        | writes | 200 | -
+      backend.v1.KmsService/CreateUserKey      | kms:use         | -            | -        | writes | 200 | -
+      backend.v1.KmsService/DecryptKey         | kms:use         | -            | -        | reads  | 200 | -
       "
     `);
   });

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { AuthError } from "../domain/errors.ts";
 
-/** What a worker computes; `secret` is the optional pepper's key material already mixed into `password`. */
+/** What a worker computes. A pepper, where there is one, is already mixed into `password`. */
 export type HashTask =
   | { kind: "hash"; password: Uint8Array; memoryKib: number; passes: number }
   | { kind: "verify"; hash: string; password: Uint8Array }

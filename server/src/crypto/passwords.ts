@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { AuthError } from "../domain/errors.ts";
 import { normalizePassword } from "../domain/password-policy.ts";
 import type { PasswordHasher } from "../service/ports.ts";
+import { assertAffordable, hashBounds } from "./hash-cost.ts";
 import type { HashPool } from "./hash-pool.ts";
 
 export type PasswordSettings = { memoryKib: number; passes: number; pepper: string | undefined };
@@ -9,6 +10,8 @@ export type PasswordSettings = { memoryKib: number; passes: number; pepper: stri
 /** Before a PHC string whose password was mixed with the pepper first. */
 const PEPPERED = "hmac-sha256";
 const BCRYPT = /^\$2[aby]\$/;
+/** bcrypt looks at no more: of a longer password it would accept any other end, which would then be stored. */
+const BCRYPT_MAX_BYTES = 72;
 
 /**
  * Argon2id (RFC 9106) over the NFKC form of a password, mixed with the pepper by HMAC-SHA256 where one is configured. Hashes
@@ -17,6 +20,7 @@ const BCRYPT = /^\$2[aby]\$/;
 export function createPasswordHasher(pool: HashPool, settings: PasswordSettings): PasswordHasher {
   const { memoryKib, passes } = settings;
   const parameters = `$argon2id$v=19$m=${memoryKib},t=${passes},p=1$`;
+  const bounds = hashBounds(settings);
   const current = (settings.pepper === undefined ? "" : PEPPERED) + parameters;
   const nobodys = current + [randomBytes(16), randomBytes(32)].map(unpaddedBase64).join("$");
 
@@ -52,12 +56,16 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
     },
 
     async verify(hash = nobodys, password, signal) {
-      if (BCRYPT.test(hash)) return (await pool.run({ kind: "verify-bcrypt", hash, password }, signal)) === true;
       const peppered = hash.startsWith(PEPPERED);
+      const phc = peppered ? hash.slice(PEPPERED.length) : hash;
+      assertAffordable(phc, bounds);
+      if (BCRYPT.test(hash)) {
+        const matches = await pool.run({ kind: "verify-bcrypt", hash, password }, signal);
+        return matches === true && Buffer.byteLength(password, "utf8") <= BCRYPT_MAX_BYTES;
+      }
       if (peppered && settings.pepper === undefined) {
         throw new Error("a password was hashed with a pepper, and PASSWORD_PEPPER is not set");
       }
-      const phc = peppered ? hash.slice(PEPPERED.length) : hash;
       return (await pool.run({ kind: "verify", hash: phc, password: material(password, peppered) }, signal)) === true;
     },
 

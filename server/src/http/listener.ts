@@ -78,7 +78,7 @@ async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<v
   const page = options.operations.get(path);
   if (page === undefined) throw new AuthError("not_found");
   allow(response, verb, withHead(["GET"]));
-  await page(response);
+  await page(response, request);
 }
 
 /** @throws AuthError `method_not_allowed`, with `Allow` set (RFC 9110 section 15.5.6). */

@@ -1,9 +1,14 @@
-import type { HttpResponse } from "./messages.ts";
+import type { HttpRequest, HttpResponse } from "./messages.ts";
 import { respondJson } from "./respond.ts";
 
 /** The pages for whoever runs the server. */
-export type OperationsOptions = { isReady(): Promise<boolean>; openApi: string };
-export type OperationsPage = (response: HttpResponse) => Promise<void>;
+export type OperationsOptions = {
+  isReady(): Promise<boolean>;
+  openApi: string;
+  /** The playground's pages, in development. */
+  playground: Map<string, OperationsPage> | undefined;
+};
+export type OperationsPage = (response: HttpResponse, request: HttpRequest) => Promise<void>;
 
 /** By path. All answer GET. */
 export function createOperations(options: OperationsOptions): Map<string, OperationsPage> {
@@ -17,5 +22,6 @@ export function createOperations(options: OperationsOptions): Map<string, Operat
       },
     ],
     ["/openapi.json", async (response) => respondJson(response, 200, options.openApi)],
+    ...(options.playground ?? []),
   ]);
 }

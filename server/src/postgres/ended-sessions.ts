@@ -1,4 +1,4 @@
-import type { EndedSessions } from "../service/ports.ts";
+import type { EndedSessions } from "../service/backend-ports.ts";
 import { type Database, run, statement } from "./database.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { ServiceAccounts } from "../service/ports.ts";
+import type { ServiceAccounts } from "../service/backend-ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { recordEvent } from "./events.ts";
 

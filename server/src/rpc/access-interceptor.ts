@@ -3,7 +3,7 @@ import { Access } from "@sello/gen/auth/v1/policy_pb";
 import { AuthError } from "../domain/errors.ts";
 import { type AuthenticateDeps, authenticate } from "../service/authenticate.ts";
 import { type AuthenticateServiceDeps, authenticateService } from "../service/authenticate-service.ts";
-import type { ServiceAccount } from "../service/ports.ts";
+import type { ServiceAccount } from "../service/backend-ports.ts";
 import { type Edge, edgeKey } from "./edge.ts";
 import type { MethodPolicy, Policies } from "./policies.ts";
 

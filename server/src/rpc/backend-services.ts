@@ -1,6 +1,7 @@
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
-import type { Deps, EndedSessions } from "../service/ports.ts";
+import type { EndedSessions } from "../service/backend-ports.ts";
+import type { Deps } from "../service/ports.ts";
 import { createRevocations } from "../service/watch-revocations.ts";
 import { createKmsService } from "./kms-service.ts";
 import { implement, type Registration } from "./procedures.ts";

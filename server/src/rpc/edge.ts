@@ -1,5 +1,6 @@
 import { createContextKey } from "@connectrpc/connect";
-import type { Bearer, Client, ServiceAccount } from "../service/ports.ts";
+import type { ServiceAccount } from "../service/backend-ports.ts";
+import type { Bearer, Client } from "../service/ports.ts";
 
 /** What the HTTP edge and the interceptors know of one call. */
 export type Edge = {

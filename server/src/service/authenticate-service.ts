@@ -1,5 +1,6 @@
 import { AuthError } from "../domain/errors.ts";
-import type { Deps, ServiceAccount } from "./ports.ts";
+import type { ServiceAccount } from "./backend-ports.ts";
+import type { Deps } from "./ports.ts";
 
 export type AuthenticateServiceDeps = Pick<Deps, "serviceAccounts" | "serviceSecrets">;
 export type ServiceCredentials = {

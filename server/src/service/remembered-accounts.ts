@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { ServiceAccount, ServiceAccounts } from "./ports.ts";
+import type { ServiceAccount, ServiceAccounts } from "./backend-ports.ts";
 
 /** An account that was disabled passes for this long at the most. */
 const REMEMBERED_MS = 1000;

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { AuthError } from "../domain/errors.ts";
-import type { EndedSessions } from "./ports.ts";
+import type { EndedSessions } from "./backend-ports.ts";
 
 /** Tells of sessions that end. */
 export type Revocations = {

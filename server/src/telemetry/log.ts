@@ -13,6 +13,7 @@ export type LogFields = {
   duration_ms?: number;
   ip?: string;
   user_id?: string;
+  service?: string;
   session_id?: string;
   kid?: string;
   count?: number;

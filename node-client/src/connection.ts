@@ -1,0 +1,52 @@
+import type { SecureClientSessionOptions } from "node:http2";
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+
+export type TlsOptions = {
+  /** The certificates that the server's must come from, in PEM. Default: those that Node trusts. */
+  ca?: string | Buffer;
+  /** This back end's own certificate and its key, in PEM, for an account that is bound to one. */
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  /** The name that the server's certificate must have. Default: the host of the address. */
+  servername?: string;
+};
+
+export type ConnectionOptions = { address: string; serviceAccount: string; tls?: TlsOptions | undefined };
+export type Connection = { transport: Transport; close(): void };
+
+/** A connection that nothing came over for 5 s is asked for a sign of life, and given up 2 s later. */
+const KEEP_ALIVE = { pingIntervalMs: 5_000, pingTimeoutMs: 2_000, pingIdleConnection: true };
+const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * One HTTP/2 connection, over TLS or in clear text by the address, opened when it is needed and again when it was lost.
+ * @throws TypeError for an address or a secret that is none.
+ */
+export function createConnection({ address, serviceAccount, tls }: ConnectionOptions): Connection {
+  const baseUrl = parseAddress(address, tls !== undefined);
+  if (!/^sa_[\w-]+$/.test(serviceAccount)) throw new TypeError("serviceAccount: give the secret, sa_…");
+  const sessions = new Http2SessionManager(baseUrl, KEEP_ALIVE, tls as SecureClientSessionOptions | undefined);
+  const authorize: Interceptor = (next) => (request) => {
+    request.header.set("authorization", `Bearer ${serviceAccount}`);
+    return next(request);
+  };
+  const transport = createGrpcTransport({
+    baseUrl,
+    sessionManager: sessions,
+    interceptors: [authorize],
+    readMaxBytes: READ_MAX_BYTES,
+  });
+  return { transport, close: () => sessions.abort() };
+}
+
+/** `https://auth.internal:8080`, or without a scheme, which is TLS only when TLS options are given. */
+function parseAddress(address: string, secure: boolean): string {
+  const text = address.includes("://") ? address : `${secure ? "https" : "http"}://${address}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== "/") {
+    throw new TypeError(`address: ${address} is no address of a server, https://auth.internal:8080 for instance`);
+  }
+  if (secure && url.protocol === "http:") throw new TypeError("tls: the address says http, which has none");
+  return url.origin;
+}

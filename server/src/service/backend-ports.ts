@@ -1,0 +1,36 @@
+import type { Scope } from "../domain/scopes.ts";
+
+/** Secrets of service accounts: `sa_` and 32 random bytes. */
+export type ServiceSecrets = {
+  create(): { secret: string; hash: Buffer };
+  /** The secret's hash; undefined when the text is no such secret. */
+  parse(secret: string): Buffer | undefined;
+};
+
+/** Another back end that may call. */
+export type ServiceAccount = {
+  id: string;
+  name: string;
+  scopes: string[];
+  /** The SHA-256 of the one certificate that it may call with; undefined where any connection will do. */
+  clientCertificate: Buffer | undefined;
+};
+export type ListedServiceAccount = ServiceAccount & { createdAt: Date; disabledAt: Date | undefined };
+
+export type ServiceAccounts = {
+  /** @throws AuthError `already_exists` for a name that is taken, be it by a disabled account. */
+  create(account: Omit<ServiceAccount, "scopes"> & { scopes: Scope[]; secretHash: Buffer; now: Date }): Promise<void>;
+  /** Whether there was such an account that was not disabled. */
+  disable(name: string, now: Date): Promise<boolean>;
+  /** Undefined when there is none, or it is disabled. */
+  find(secretHash: Buffer): Promise<ServiceAccount | undefined>;
+  list(): Promise<ListedServiceAccount[]>;
+};
+
+export type EndedSessions = {
+  /**
+   * Sessions that ended since a moment, some of them told before, and the moment to ask for next. Without a moment: those of the
+   * last seconds.
+   */
+  since(moment: string | undefined): Promise<{ sessionIds: string[]; moment: string | undefined }>;
+};

@@ -1,0 +1,56 @@
+// Builds dist/auth.js: the client as one classic script. `node web-client/build.mjs` writes it and prints its size.
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "esbuild";
+import { withLiteralDescriptor } from "./build/descriptors.mjs";
+import { isLeftOut, withoutBodies, withPureEnums } from "./build/leave-out.mjs";
+
+/** @param {string} path */
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+const lean = {
+  name: "lean",
+  /** @param {import("esbuild").PluginBuild} plugin */
+  setup(plugin) {
+    plugin.onResolve({ filter: /^#file-of$/ }, () => ({ path: here("build/file-of.js") }));
+    plugin.onLoad({ filter: /(_pb|@(bufbuild|connectrpc)[\\/].*)\.js$/ }, async ({ path }) => {
+      const code = await readFile(path, "utf8");
+      if (isLeftOut(path)) return { contents: withoutBodies(code) };
+      if (path.endsWith("_pb.js") && code.includes("fileDesc(")) return { contents: withLiteralDescriptor(code) };
+      return { contents: withPureEnums(code) };
+    });
+  },
+};
+
+/** The script, minified. */
+export async function buildScript() {
+  const { outputFiles } = await build({
+    entryPoints: [here("src/auth-script.ts")],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: "iife",
+    platform: "browser",
+    target: "es2022",
+    legalComments: "none",
+    alias: { "@sello/envelope": here("../envelope/src/index.ts") },
+    absWorkingDir: here(".."),
+    plugins: [lean],
+  });
+  const [script] = outputFiles;
+  if (script === undefined) throw new Error("esbuild made no script");
+  return script.contents;
+}
+
+/** The size in which a server sends it. @param {Uint8Array} contents */
+export function brotliBytes(contents) {
+  return brotliCompressSync(contents, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }).length;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const contents = await buildScript();
+  await mkdir(here("dist"), { recursive: true });
+  await writeFile(here("dist/auth.js"), contents);
+  process.stdout.write(`web-client/dist/auth.js: ${contents.length} bytes, ${brotliBytes(contents)} with brotli\n`);
+}
