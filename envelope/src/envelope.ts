@@ -22,7 +22,7 @@ export type FrontEnvelope = {
   iv: string;
   /** The ciphertext followed by the 16-byte tag. */
   ct: string;
-  /** The additional data, see request-aad.ts. */
+  /** The additional data, see aad.ts. */
   aad?: string;
 };
 

@@ -14,16 +14,20 @@ export type Listening = {
   demo: boolean;
 };
 
+const LOGIN = "auth.v1.AuthService/Login";
+
 /** What a developer sees first: where it runs, what to try, and what is embedded. */
 export function greeting({ url, metricsPorts, embedded, demo }: Listening, config: Config): string {
   const base = url.replace("127.0.0.1", "localhost");
   const body = JSON.stringify({ identifier: DEMO_USER.username, password: DEMO_USER.password });
   const api = base + config.basePath;
+  const [curl, buf] = config.tls === undefined ? ["curl -s", "--http2-prior-knowledge"] : ["curl -sk", "-k"];
   const logins = [
-    `curl -s ${api}/auth/login -H 'content-type: application/json' -d '${body}'`,
-    `npx buf curl --http2-prior-knowledge --protocol grpc -d '${body}' ${base}/auth.v1.AuthService/Login`,
+    `${curl} ${api}/auth/login -H 'content-type: application/json' -d '${body}'`,
+    `npx buf curl ${buf} --protocol grpc -d '${body}' ${base}/auth.v1.AuthService/Login`,
   ];
-  const toTry = [...(demo ? logins : []), `curl -s ${base}/.well-known/jwks.json`];
+  const takesClearLogins = (config.sealing.exceptions.get(LOGIN) ?? config.sealing.rule) === "plain-allowed";
+  const toTry = [...(demo && takesClearLogins ? logins : []), `${curl} ${base}/.well-known/jwks.json`];
   return `
   Sello is listening on ${base}   (metrics on ${metricsPorts})
 

@@ -46,7 +46,8 @@ export declare type ErrorResponse = Message<"auth.v1.ErrorResponse"> & {
 export declare const ErrorResponseSchema: GenMessage<ErrorResponse>;
 
 /**
- * Every reason for which Sello refuses a call. There are no others.
+ * Every reason for which Sello refuses a call. There are no others: a call that its own caller cancels, or gives less time than it
+ * takes, ends with the protocol's `canceled` or `deadline_exceeded` and has no reason.
  *
  * Over HTTP/JSON the body is `{"error":{"code","message"}}` and `code` is the reason in lower case without its prefix:
  * `ERROR_REASON_TOKEN_EXPIRED` is `token_expired`. Over Connect, gRPC and gRPC-Web the status carries one
