@@ -43,13 +43,18 @@ export function openStores(options: StoresOptions): Promise<Stores> {
   });
 }
 
+/** Where the rows of the embedded PostgreSQL live. */
+export function embeddedDataDir(dataDir: string): string {
+  return join(resolve(dataDir), "postgres");
+}
+
 type Durable = Pick<Stores, "database" | "embedded">;
 
 async function openDurable({ config, secrets, log }: StoresOptions, disposal: Disposal): Promise<Durable> {
   const embedded: string[] = [];
   let url = secrets.databaseUrl;
   if (url === undefined) {
-    const dataDir = join(resolve(config.dataDir), "postgres");
+    const dataDir = embeddedDataDir(config.dataDir);
     const postgres = await startEmbeddedPostgres({
       dataDir,
       randomPassword: randomSecret,

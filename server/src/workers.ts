@@ -1,11 +1,11 @@
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
-import { join, resolve } from "node:path";
 import type { Config, Secrets } from "./config.ts";
 import { randomSecret } from "./crypto/random.ts";
 import { greeting, type Listening, warnWhenExposed } from "./greeting.ts";
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
 import { onStopSignal } from "./stop-signal.ts";
+import { embeddedDataDir } from "./stores.ts";
 import { createLog } from "./telemetry/log.ts";
 
 const RESTART_MS = 1_000;
@@ -17,7 +17,7 @@ const RESTART_MS = 1_000;
 export async function runWorkers(config: Config, secrets: Secrets): Promise<void> {
   const log = createLog(config.logLevel);
   warnWhenExposed(config, log);
-  const dataDir = join(resolve(config.dataDir), "postgres");
+  const dataDir = embeddedDataDir(config.dataDir);
   const postgres =
     secrets.databaseUrl === undefined
       ? await startEmbeddedPostgres({

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { Config, Secrets } from "../config.ts";
-import { openStores, type Stores } from "../stores.ts";
+import { findRunningPostgres } from "../postgres/embedded/running.ts";
+import { embeddedDataDir, openStores, type Stores } from "../stores.ts";
 import { createLog } from "../telemetry/log.ts";
 
 export type Environment = { config: Config; secrets: Secrets };
@@ -9,10 +10,20 @@ export type Command = { usage: string; help: string; run(environment: Environmen
 /** What the person at the keyboard can put right. */
 export class UsageError extends Error {}
 
-/** Opens the stores for a task, migrated, and closes them after it. */
-export async function withStores<T>(environment: Environment, task: (stores: Stores) => Promise<T>): Promise<T> {
+/** Opens the stores for a task, migrated, and closes them after it. A server that runs embedded stores goes on beside it. */
+export async function withStores<T>(
+  { config, secrets }: Environment,
+  task: (stores: Stores) => Promise<T>,
+): Promise<T> {
   const log = createLog("warn");
-  const stores = await openStores({ ...environment, clock: systemClock, log, redisKeyPrefix: "sello:" });
+  const databaseUrl = secrets.databaseUrl ?? (await findRunningPostgres(embeddedDataDir(config.dataDir)));
+  const stores = await openStores({
+    config,
+    secrets: { ...secrets, databaseUrl },
+    clock: systemClock,
+    log,
+    redisKeyPrefix: "sello:",
+  });
   try {
     return await task(stores);
   } finally {

@@ -1,10 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import pg from "pg";
-import { prepareCluster, superuser } from "./embedded/cluster.ts";
+import { prepareCluster } from "./embedded/cluster.ts";
 import { lockFolder } from "./embedded/folder-lock.ts";
 import { findLeftBehind } from "./embedded/left-behind.ts";
-import { connected } from "./embedded/login.ts";
+import { connected, urlOf } from "./embedded/login.ts";
 import { type Postmaster, startPostmaster, stopPostmaster } from "./embedded/postmaster.ts";
 import { findPrograms } from "./embedded/programs.ts";
 
@@ -48,7 +48,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     postmaster = leftBehind ?? (await startPostmaster({ dataDir, logFile, programs }));
     await ensureDatabase({ port: postmaster.port, password }, database);
     return {
-      url: `postgres://${superuser}:${encodeURIComponent(password)}@127.0.0.1:${postmaster.port}/${encodeURIComponent(database)}`,
+      url: urlOf({ port: postmaster.port, password }, database),
       reused: leftBehind !== undefined,
       stop: keepAlive(postmaster, {
         log,

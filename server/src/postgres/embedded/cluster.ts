@@ -68,7 +68,8 @@ function draftPrefix(dataDir: string): string {
   return `${dataDir}.initdb-`;
 }
 
-async function readPassword(path: string): Promise<string | undefined> {
+/** What `<dataDir>-password` holds; undefined without such a file. */
+export async function readPassword(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {

@@ -35,6 +35,11 @@ export async function findLeftBehind(dataDir: string, login: Login): Promise<Pos
   return undefined;
 }
 
+/** Whether the server on that port is the one that wrote this head of a `postmaster.pid`, and is ready. */
+export async function isOurs(login: Login & { port: number }, head: string): Promise<boolean> {
+  return (await ask(login, head)) === "ours";
+}
+
 /** The server that reads our `postmaster.pid` as its own is the one that wrote it, whatever the path it was started by. */
 async function ask(login: Login & { port: number }, head: string): Promise<"ours" | "stranger" | "busy" | "silent"> {
   try {

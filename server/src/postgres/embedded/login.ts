@@ -3,6 +3,11 @@ import { superuser } from "./cluster.ts";
 
 export type Login = { password: string };
 
+/** Names user, password, port and database. A secret. */
+export function urlOf({ port, password }: Login & { port: number }, database: string): string {
+  return `postgres://${superuser}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+}
+
 /** Runs the work on a connection to the maintenance database `postgres`, and closes it in every case. */
 export async function connected<T>(
   login: Login & { port: number },
