@@ -65,7 +65,7 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
   const renew = singleFlight(() => {
     const before = held?.token;
     return inTurn(async () => {
-      
+      if (held?.token !== before) return;
       const [era, begunMs] = [logouts, monotonicMs()];
       try {
         const grant = await refresh();

@@ -62,7 +62,10 @@ describe("an expired token", () => {
   });
 
   test("that cannot be refreshed costs one failure for all 20", async () => {
-    const { browser, page } = await expired();
+    const browser = openBrowser(server);
+    const page = browser.openTab({ envelope: "none" });
+    await page.register(newUser());
+    browser.pass(ACCESS_TTL_S);
     browser.intercept("RefreshToken", async () => refusal("unavailable", 503));
     const codes = await Promise.all(times(20, () => codeOf(page.me())));
     expect(codes).toStrictEqual(times(20, () => "unavailable"));

@@ -1,0 +1,36 @@
+import { ACTIONS } from "./actions.js";
+import { byId } from "./dom.js";
+import { randomText } from "./wire.js";
+
+/** The forms and buttons of what a user does. */
+export function startAccount({ demo, perform }) {
+  if (demo !== null) {
+    byId("identifier").value = demo.username;
+    byId("password").value = demo.password;
+  }
+  byId("no-demo").hidden = demo !== null;
+  suggestNewcomer();
+  for (const [id, action] of Object.entries(ACTIONS)) {
+    const control = byId(id);
+    const isForm = control.tagName === "FORM";
+    control.addEventListener(isForm ? "submit" : "click", async (event) => {
+      event.preventDefault();
+      const code = await perform(id, action);
+      if (id === "register" && code === "ok") suggestNewcomer();
+    });
+  }
+}
+
+/** Says who is logged in. */
+export function showUser(user) {
+  byId("user").textContent = user === undefined ? "nobody yet" : user.username;
+  byId("user-detail").textContent = user === undefined ? "" : user.email;
+}
+
+/** Somebody who is not there yet, so that registering works at the first try. */
+function suggestNewcomer() {
+  const name = `ada-${randomText(6).toLowerCase().replaceAll(/[^a-z0-9]/g, "7")}`;
+  byId("username").value = name;
+  byId("email").value = `${name}@example.com`;
+  byId("new-password").value = `correct horse ${randomText(6)}`;
+}

@@ -1,0 +1,29 @@
+import { h } from "./dom.js";
+import { parse } from "./wire.js";
+
+const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?/g;
+
+/** JSON, indented and coloured, its long texts shortened in the middle; any other text as it is. */
+export function jsonView(text, { longest }) {
+  const value = parse(text);
+  if (value === undefined) return [text];
+  const source = JSON.stringify(value, (_name, member) => shorten(member, longest), 2);
+  const parts = [];
+  let end = 0;
+  for (const match of source.matchAll(TOKEN)) {
+    const [whole, string, colon] = match;
+    parts.push(source.slice(end, match.index));
+    if (colon !== undefined) parts.push(h("span", { class: "j-name" }, string), colon);
+    else parts.push(h("span", { class: string === undefined ? "j-value" : "j-text" }, whole));
+    end = match.index + whole.length;
+  }
+  return [...parts, source.slice(end)];
+}
+
+const TAIL = 12;
+
+function shorten(member, longest) {
+  if (typeof member !== "string" || member.length <= longest + TAIL) return member;
+  const left = member.length - longest - TAIL;
+  return `${member.slice(0, longest)} … ${left} more … ${member.slice(-TAIL)}`;
+}
