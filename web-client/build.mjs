@@ -1,4 +1,4 @@
-// Builds dist/auth.js: the client as one classic script. `node web-client/build.mjs` writes it and prints its size.
+// Builds dist/auth.js: the client as one classic script. `node web-client/build.mjs --size` also prints its size.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -52,5 +52,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const contents = await buildScript();
   await mkdir(here("dist"), { recursive: true });
   await writeFile(here("dist/auth.js"), contents);
-  process.stdout.write(`web-client/dist/auth.js: ${contents.length} bytes, ${brotliBytes(contents)} with brotli\n`);
+  if (process.argv.includes("--size")) {
+    process.stdout.write(`web-client/dist/auth.js: ${contents.length} bytes, ${brotliBytes(contents)} with brotli\n`);
+  }
 }
