@@ -26,6 +26,13 @@ describe("login", () => {
     expect((await call(`${server.url}/auth/token`, { body })).status).toBe(200);
   });
 
+  test("does not choose between two names", async () => {
+    const { credentials } = await registerUser(server.url);
+    const body = { identifier: credentials.username, email: newUser().email, password: PASSWORD };
+    const answer = await call(`${server.url}/auth/login`, { body });
+    expect([answer.status, answer.body]).toMatchObject([400, { error: { code: "validation_failed" } }]);
+  });
+
   test("refuses a wrong password and an unknown user with the same answer", async () => {
     const { credentials } = await registerUser(server.url);
     const wrong = await loginUser(server.url, credentials.email, "not the passphrase");

@@ -1,6 +1,9 @@
 /** The longest password, in code points after NFKC: longer ones are refused before anything is hashed. */
 export const PASSWORD_MAX_LENGTH = 128;
 
+/** No text of so many code points is longer; what is, need not be normalized to be known as too long. */
+const MAX_CODE_UNITS = PASSWORD_MAX_LENGTH * 4;
+
 export type PasswordContext = { username: string; email: string };
 export type PasswordPolicy = { minLength: number; isCommon(password: string): boolean };
 
@@ -11,9 +14,15 @@ export function normalizePassword(password: string): string {
 
 /** Whether a password can be looked at at all: well-formed, without NUL, not over the limit, not empty. */
 export function isReadablePassword(password: string): boolean {
-  if (password.length === 0 || password.length > PASSWORD_MAX_LENGTH * 4) return false;
+  if (password.length === 0 || password.length > MAX_CODE_UNITS) return false;
   if (!password.isWellFormed() || password.includes("\0")) return false;
   return codePoints(normalizePassword(password)) <= PASSWORD_MAX_LENGTH;
+}
+
+/** What keeps a text from being a password at all, however it is judged; undefined when nothing does. */
+export function passwordProblem(password: string): string | undefined {
+  if (password === "") return "is required";
+  return password.isWellFormed() && !password.includes("\0") ? undefined : "must be text without NUL";
 }
 
 /** Why a new password is refused, or undefined when it is good. */
@@ -22,8 +31,8 @@ export function passwordWeakness(
   password: string,
   context: PasswordContext,
 ): string | undefined {
-  const normal = normalizePassword(password);
-  const length = codePoints(normal);
+  const normal = normalizePassword(password.slice(0, MAX_CODE_UNITS + 1));
+  const length = password.length > MAX_CODE_UNITS ? Number.POSITIVE_INFINITY : codePoints(normal);
   if (length < policy.minLength) return `The password must have at least ${policy.minLength} characters.`;
   if (length > PASSWORD_MAX_LENGTH) return `The password must have at most ${PASSWORD_MAX_LENGTH} characters.`;
   const folded = normal.toLowerCase();

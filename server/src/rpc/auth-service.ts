@@ -35,7 +35,7 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     },
 
     async login({ identifier, email, username, password, useCookie }, context) {
-      const input = { identifier: identifier || email || username, password, signal: context.signal };
+      const input = { identifier: onlyName([identifier, email, username]), password, signal: context.signal };
       const { client } = edgeOf(context);
       const grant = await deps.hasher.admit(() => login(deps, client, input));
       return grantMembers(grant, context, useCookie);
@@ -44,6 +44,7 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     // A token that came as a cookie goes back as one: no script may ever read it.
     async refreshToken({ refreshToken: sent, useCookie }, context) {
       const kept = sent === "" ? cookie.read(edgeOf(context), context.requestHeader) : undefined;
+      if (sent === "" && kept === undefined) throw new AuthError("refresh_invalid", { message: NO_REFRESH_TOKEN });
       const tokens = await refreshToken(deps, edgeOf(context).client, kept ?? sent);
       return hand(tokens, context, useCookie || kept !== undefined);
     },
@@ -78,6 +79,18 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
       return {};
     },
   };
+}
+
+const NO_REFRESH_TOKEN =
+  "There is no refresh token. A cookie counts only in a JSON or Connect call from an allowed origin (CORS_ORIGINS).";
+
+/** The aliases are one field: whoever fills two of them means one person. */
+function onlyName(names: string[]): string {
+  const given = new Set(names.filter((name) => name !== ""));
+  if (given.size > 1) {
+    throw new AuthError("validation_failed", { message: "identifier: send one of identifier, email and username." });
+  }
+  return [...given][0] ?? "";
 }
 
 function edgeOf(context: HandlerContext): Edge {

@@ -1,5 +1,11 @@
 import { AuthError } from "../domain/errors.ts";
-import { isReadablePassword, PASSWORD_MAX_LENGTH, passwordWeakness } from "../domain/password-policy.ts";
+import {
+  isReadablePassword,
+  normalizePassword,
+  PASSWORD_MAX_LENGTH,
+  passwordProblem,
+  passwordWeakness,
+} from "../domain/password-policy.ts";
 import { secondsUntil } from "../domain/session.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import type { Bearer, Client, Deps } from "./ports.ts";
@@ -32,7 +38,10 @@ export async function changePassword(
   const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
   if (!matches || oldHash === undefined) {
     await deps.logins.recordChangeFailure({ ...failure, result: "invalid_credentials" });
-    throw new AuthError("invalid_credentials");
+    throw new AuthError("invalid_credentials", { message: "The current password is wrong." });
+  }
+  if (normalizePassword(input.newPassword) === normalizePassword(password)) {
+    throw new AuthError("weak_password", { message: "The new password must differ from the current one." });
   }
   const newHash = await deps.hasher.hash(input.newPassword, input.signal);
   return deps.accounts.changePassword({
@@ -47,8 +56,10 @@ export async function changePassword(
 
 function refuseUnreadable(input: ChangePasswordInput): void {
   const problems: Problems = [];
-  const problem = `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters`;
-  if (!isReadablePassword(input.currentPassword)) problems.push({ field: "current_password", problem });
-  if (!isReadablePassword(input.newPassword)) problems.push({ field: "new_password", problem });
+  if (!isReadablePassword(input.currentPassword)) {
+    problems.push({ field: "current_password", problem: `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters` });
+  }
+  const problem = passwordProblem(input.newPassword);
+  if (problem !== undefined) problems.push({ field: "new_password", problem });
   refuseProblems(problems);
 }

@@ -1,6 +1,6 @@
 import { canonicalEmail } from "../domain/email.ts";
 import { AuthError } from "../domain/errors.ts";
-import { isReadablePassword, PASSWORD_MAX_LENGTH, passwordWeakness } from "../domain/password-policy.ts";
+import { passwordProblem, passwordWeakness } from "../domain/password-policy.ts";
 import { parseUsername, USERNAME_RULE } from "../domain/username.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import { type Grant, issueTokens, prepareSession } from "./grant.ts";
@@ -47,9 +47,8 @@ function parseNames(input: RegisterInput): { email: string; username: string } {
   if (email === undefined)
     problems.push({ field: "email", problem: "must be an email address of at most 254 characters" });
   if (username === undefined) problems.push({ field: "username", problem: USERNAME_RULE });
-  if (!isReadablePassword(input.password)) {
-    problems.push({ field: "password", problem: `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters` });
-  }
+  const problem = passwordProblem(input.password);
+  if (problem !== undefined) problems.push({ field: "password", problem });
   refuseProblems(problems);
   return { email: email as string, username: username as string };
 }
