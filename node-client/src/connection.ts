@@ -1,6 +1,7 @@
 import type { SecureClientSessionOptions } from "node:http2";
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createHttp2Sessions } from "./http2-sessions.ts";
 
 export type TlsOptions = {
   /** The certificates that the server's must come from, in PEM. Default: those that Node trusts. */
@@ -15,8 +16,6 @@ export type TlsOptions = {
 export type ConnectionOptions = { address: string; serviceAccount: string; tls?: TlsOptions | undefined };
 export type Connection = { transport: Transport; close(): void };
 
-/** A connection that nothing came over for 5 s is asked for a sign of life, and given up 2 s later. */
-const KEEP_ALIVE = { pingIntervalMs: 5_000, pingTimeoutMs: 2_000, pingIdleConnection: true };
 const READ_MAX_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -26,7 +25,7 @@ const READ_MAX_BYTES = 4 * 1024 * 1024;
 export function createConnection({ address, serviceAccount, tls }: ConnectionOptions): Connection {
   const baseUrl = parseAddress(address, tls !== undefined);
   if (!/^sa_[\w-]+$/.test(serviceAccount)) throw new TypeError("serviceAccount: give the secret, sa_…");
-  const sessions = new Http2SessionManager(baseUrl, KEEP_ALIVE, tls as SecureClientSessionOptions | undefined);
+  const sessions = createHttp2Sessions(baseUrl, tls as SecureClientSessionOptions | undefined);
   const authorize: Interceptor = (next) => (request) => {
     request.header.set("authorization", `Bearer ${serviceAccount}`);
     return next(request);
@@ -37,7 +36,7 @@ export function createConnection({ address, serviceAccount, tls }: ConnectionOpt
     interceptors: [authorize],
     readMaxBytes: READ_MAX_BYTES,
   });
-  return { transport, close: () => sessions.abort() };
+  return { transport, close: () => sessions.close() };
 }
 
 /** `https://auth.internal:8080`, or without a scheme, which is TLS only when TLS options are given. */

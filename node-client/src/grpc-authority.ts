@@ -7,7 +7,7 @@ import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { FrontEncSchema, SessionEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import type { Authority, PublishedKey, SealedBody } from "./authority.ts";
-import { createConnection, type ConnectionOptions } from "./connection.ts";
+import { type ConnectionOptions, createConnection } from "./connection.ts";
 import { AuthError } from "./errors.ts";
 import { createCalls } from "./retry.ts";
 import { createServiceCheck } from "./service-check.ts";

@@ -24,9 +24,7 @@ const TYP = "at+jwt";
 const CLOCK_SKEW_S = 30;
 const REQUIRED = ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "roles", "permissions", "username"];
 
-export function createLocalTokens(
-  deps: LocalTokenOptions & { keys: KeySet; nowMs: () => number },
-): LocalTokens {
+export function createLocalTokens(deps: LocalTokenOptions & { keys: KeySet; nowMs: () => number }): LocalTokens {
   const { issuer, audience, keys, nowMs } = deps;
 
   async function read(token: string): Promise<JWTPayload> {

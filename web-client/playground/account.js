@@ -21,15 +21,17 @@ export function startAccount({ demo, perform }) {
   }
 }
 
-/** Says who is logged in. */
-export function showUser(user) {
-  byId("user").textContent = user === undefined ? "nobody yet" : user.username;
-  byId("user-detail").textContent = user === undefined ? "" : user.email;
+/** Says who is logged in, or with which code the server ended the session. */
+export function showUser(user, endedBy) {
+  byId("user").textContent = user?.username ?? "nobody";
+  byId("user-detail").textContent = user?.email ?? (endedBy ? `the server ended the session: ${endedBy.code}` : "");
 }
 
 /** Somebody who is not there yet, so that registering works at the first try. */
 function suggestNewcomer() {
-  const name = `ada-${randomText(6).toLowerCase().replaceAll(/[^a-z0-9]/g, "7")}`;
+  const name = `ada-${randomText(6)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, "7")}`;
   byId("username").value = name;
   byId("email").value = `${name}@example.com`;
   byId("new-password").value = `correct horse ${randomText(6)}`;

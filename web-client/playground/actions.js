@@ -28,7 +28,7 @@ export const ACTIONS = {
       showSessions(sessions, revoke);
     },
   },
-  password: {
+  change: {
     title: "Change password",
     input: () => JSON.stringify({ current_password: value("current"), new_password: value("next") }),
     work: ({ client }) => client.changePassword({ currentPassword: value("current"), newPassword: value("next") }),

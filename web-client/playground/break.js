@@ -12,7 +12,13 @@ export function startBreaks({ lab, mode, run }) {
     const { id, title, text } = entry;
     return h(
       "button",
-      { type: "button", class: "tile", "data-break": id, "aria-describedby": `break-${id}`, onclick: () => start(entry) },
+      {
+        type: "button",
+        class: "tile",
+        "data-break": id,
+        "aria-describedby": `break-${id}`,
+        onclick: () => start(entry),
+      },
       h("span", { class: "tile-title" }, title),
       h("span", { class: "tile-text", id: `break-${id}` }, text),
     );
@@ -31,7 +37,10 @@ export function startBreaks({ lab, mode, run }) {
         lab.step = async (action) => {
           const from = call.steps.length;
           const result = await action();
-          return Object.assign(call.steps.slice(from).findLast(({ kind }) => kind === "call"), { result });
+          return Object.assign(
+            call.steps.slice(from).findLast(({ kind }) => kind === "call"),
+            { result },
+          );
         };
         const { focus, clear } = await experiment(lab, chosen);
         Object.assign(call, { focus, input: clear });

@@ -36,7 +36,8 @@ export const BREAKS = [
     promised: { stateless: "envelope_replayed", stateful: "envelope_replayed" },
     why: {
       stateless: "A recording is as well sealed as the original. The server remembers each one until its time is over.",
-      stateful: "Each message of a channel has a number, and each number is accepted once, on whichever replica it arrives.",
+      stateful:
+        "Each message of a channel has a number, and each number is accepted once, on whichever replica it arrives.",
     },
     async run(lab, mode) {
       let recorded = "";
@@ -58,7 +59,8 @@ export const BREAKS = [
     modes: SEALED,
     promised: { stateless: "envelope_invalid", stateful: "channel_expired" },
     why: {
-      stateless: "The name of the call is sealed in with the message: no one on the way can turn one call into another.",
+      stateless:
+        "The name of the call is sealed in with the message: no one on the way can turn one call into another.",
       stateful: "The name of the call is part of what the key vouches for, so for Register this message does not open.",
     },
     async run(lab, mode) {
@@ -104,7 +106,8 @@ export const BREAKS = [
     modes: ["channel"],
     promised: { stateful: "channel_expired" },
     why: {
-      stateful: "A channel that never was, one that is over and one of somebody else get one answer: ids cannot be probed.",
+      stateful:
+        "A channel that never was, one that is over and one of somebody else get one answer: ids cannot be probed.",
     },
     run: (lab, mode) =>
       tamper(lab, mode, (envelope) => {
@@ -119,8 +122,10 @@ export const BREAKS = [
     modes: SEALED,
     promised: { stateless: "server_untrusted", stateful: "server_untrusted" },
     why: {
-      stateless: "The answer is sealed too, for this very request. What does not open is not the server's, and the client drops it.",
-      stateful: "The answer is sealed too, under the number of its question. What does not open is not the server's, and the client drops it.",
+      stateless:
+        "The answer is sealed too, for this very request. What does not open is not the server's, and the client drops it.",
+      stateful:
+        "The answer is sealed too, under the number of its question. What does not open is not the server's, and the client drops it.",
     },
     async run(lab, mode) {
       let note = "";
@@ -166,7 +171,9 @@ export const BREAKS = [
     text: "Turn over one bit of a good token, ask who I am.",
     modes: ["none"],
     promised: { none: "token_invalid" },
-    why: { none: "A token is sealed and signed as a whole. What was wrong with it is for the server's log, not for the sender." },
+    why: {
+      none: "A token is sealed and signed as a whole. What was wrong with it is for the server's log, not for the sender.",
+    },
     async run(lab) {
       const { token, done } = await lab.borrowToken();
       const parts = token.split(".");

@@ -30,7 +30,7 @@ export function createCard(call) {
         h("span", { class: `badge badge-${outcomeOf(call)}`, "data-code": call.code }, call.code),
         h("span", { class: "took" }, `${Math.round(call.durationMs)} ms`),
       ),
-      call.why && verdict(call),
+      verdict(call),
       call.steps.length > 1 && steps,
       panes,
     ),
@@ -42,8 +42,12 @@ function outcomeOf({ code, promised }) {
   return promised?.includes(code) ? "promised" : "bad";
 }
 
-function verdict({ message, why }) {
-  return h("div", { class: "verdict" }, message && h("p", { class: "message" }, `“${message}”`), h("p", {}, why));
+/** What the contract says of the code, and why it is right; of a code that nobody promised, its message alone. */
+function verdict(call) {
+  const why = outcomeOf(call) === "bad" ? undefined : call.why;
+  if (call.message === undefined && why === undefined) return undefined;
+  const message = call.message && h("p", { class: "message" }, `“${call.message}”`);
+  return h("div", { class: "verdict" }, message, why && h("p", {}, why));
 }
 
 function chip(step, index, onclick) {
@@ -60,6 +64,7 @@ function chip(step, index, onclick) {
 function panesOf(step, call) {
   const clear = clearOf(step, call);
   const opened = openedOf(step);
+  const request = `${step.method} ${step.path}`;
   return [
     pane("clear", "Clear text", [
       clear.text !== undefined && block(`${step.name}: clear text`, clear.text, LONGEST.clear),
@@ -67,7 +72,7 @@ function panesOf(step, call) {
       clear.text !== undefined && note(bytesText(sizeOf(clear.text))),
     ]),
     pane("wire", "On the wire", [
-      line("→", `${step.method} ${step.path}`),
+      line("→", step.sent === "" ? request : `${request} · ${bytesText(sizeOf(step.sent))}`),
       step.authorization && line("", `authorization: ${shortened(step.authorization)}`),
       step.sent !== "" && block(`${step.name}: sent`, step.sent, LONGEST.wire),
       step.change && h("p", { class: "change" }, step.change),

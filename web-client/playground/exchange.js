@@ -27,7 +27,8 @@ export function clearOf(step, call) {
 /** What came out of the answer. */
 export function openedOf(step) {
   if (step.refusedByClient !== undefined) return { error: step.refusedByClient, note: "The client itself refuses it." };
-  if (step.error !== undefined) return { error: step.error, note: "Errors travel in clear, also those of sealed calls." };
+  if (step.error !== undefined)
+    return { error: step.error, note: "Errors travel in clear, also those of sealed calls." };
   if (step.opened !== undefined) return { text: step.opened };
   if (step.kind === "handshake") {
     return { note: "Opened by the client: the channel's id, its life, and the server's signed half of the agreement." };

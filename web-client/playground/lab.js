@@ -1,6 +1,6 @@
 import { MODES } from "./exchange.js";
 import { grantOf } from "./token.js";
-import { AUTH, parse } from "./wire.js";
+import { AUTH, errorOf, parse } from "./wire.js";
 
 /**
  * What experiments are made with. They never touch the page's own session: cookies stay out, and what they log in they log
@@ -41,8 +41,9 @@ export function createLab({ recorder, credentials, pageToken }) {
     },
     /** A login in clear, whose tokens a script can see. */
     async openSession() {
-      const grant = grantOf(await post(`${AUTH}Login`, credentials()));
-      if (grant === undefined) throw new Error("The login form's user cannot log in.");
+      const answer = await post(`${AUTH}Login`, credentials());
+      const grant = grantOf(answer);
+      if (grant === undefined) throw Object.assign(new Error(answer.message), errorOf(JSON.stringify(answer)));
       return grant;
     },
     /** The page's access token, or that of a session which `done` ends. */
@@ -74,7 +75,13 @@ export function createLab({ recorder, credentials, pageToken }) {
   function newClient(mode, through, monotonicMs) {
     const time = monotonicMs && { monotonicMs };
     const inspect = recorder.inspect;
-    return globalThis.configAuth({ serverUrl: location.origin, ...MODES[mode].client, fetch: through, inspect, ...time });
+    return globalThis.configAuth({
+      serverUrl: location.origin,
+      ...MODES[mode].client,
+      fetch: through,
+      inspect,
+      ...time,
+    });
   }
 }
 

@@ -12,7 +12,9 @@ export function createLog() {
     add(step) {
       byId("log-empty").hidden = true;
       byId("log-table").hidden = false;
-      rows.prepend(row(step));
+      // Answers come in another order than requests.
+      const older = [...rows.children].find((each) => Number(each.dataset.id) < step.id);
+      rows.insertBefore(row(step), older ?? null);
       while (rows.children.length > KEPT) rows.lastElementChild.remove();
     },
   };
@@ -23,7 +25,7 @@ function row({ id, startedMs, name, path, source, form, status, error, durationM
   bar.style.setProperty("--part", String(Math.min(1, durationMs / LONGEST_MS)));
   return h(
     "tr",
-    { "data-failed": String(error !== undefined) },
+    { "data-id": String(id), "data-failed": String(error !== undefined) },
     h("td", { class: "number" }, String(id)),
     h("td", { class: "number" }, `${(startedMs / 1000).toFixed(2)} s`),
     h("th", { scope: "row" }, name, h("span", { class: "path" }, path)),

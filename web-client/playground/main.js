@@ -79,9 +79,9 @@ async function start() {
         clocks.noteAnswer(exchange.opened);
       },
     });
-    client.subscribe(({ user, isLoggedIn }) => {
+    client.subscribe(({ user, isLoggedIn, endedBy }) => {
       if (client !== page.client) return;
-      showUser(user);
+      showUser(user, endedBy);
       if (!isLoggedIn) clocks.dropToken();
     });
     return client;
@@ -94,7 +94,9 @@ async function start() {
     page.client = newClient(mode);
     byId(`mode-${mode}`).checked = true;
     clocks.dropChannel();
+    clocks.dropToken();
     if (wasLoggedIn) await page.client.restore();
+    showUser(page.client.user);
   }
 }
 

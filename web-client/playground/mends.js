@@ -56,7 +56,10 @@ function loseChannel(text) {
   const body = JSON.parse(text);
   if (body.__session_enc__ === undefined) return undefined;
   const __session_enc__ = { ...body.__session_enc__, sid: randomText(16) };
-  return { body: JSON.stringify({ __session_enc__ }), note: "Changed on its way: sid, to one that was never given out." };
+  return {
+    body: JSON.stringify({ __session_enc__ }),
+    note: "Changed on its way: sid, to one that was never given out.",
+  };
 }
 
 function waitText(seconds) {

@@ -65,9 +65,14 @@ const NOT_BUILT =
  * The pages of the playground by path, read once. Where a file is missing the page is one line that says what to do: a server
  * starts without its playground.
  */
-export async function readPlayground(settings: PlaygroundSettings): Promise<Map<string, OperationsPage>> {
+export async function readPlayground(
+  settings: PlaygroundSettings,
+  folder: URL = WEB_CLIENT,
+): Promise<Map<string, OperationsPage>> {
   try {
-    const pages = FILES.map(async ([path, file]): Promise<[string, OperationsPage]> => [path, await readPage(file)]);
+    const pages = FILES.map(
+      async ([path, file]): Promise<[string, OperationsPage]> => [path, await readPage(new URL(file, folder))],
+    );
     const read = await Promise.all(pages);
     return new Map([...read, ["/playground/settings.json", await settingsPage(settings)]]);
   } catch (error) {
@@ -80,9 +85,9 @@ export async function readPlayground(settings: PlaygroundSettings): Promise<Map<
   }
 }
 
-async function readPage(file: string): Promise<OperationsPage> {
-  const type = TYPES[file.split(".").at(-1) ?? ""] ?? "application/octet-stream";
-  return await pageOf(type, await readFile(new URL(file, WEB_CLIENT)));
+async function readPage(file: URL): Promise<OperationsPage> {
+  const type = TYPES[file.pathname.split(".").at(-1) ?? ""] ?? "application/octet-stream";
+  return await pageOf(type, await readFile(file));
 }
 
 /** The demo user is there only where nobody but this machine can reach the server. */

@@ -1,0 +1,13 @@
+export type { Auth, AuthOptions } from "./auth.ts";
+export type { DecryptedKey, User, UserKey, Validated, WrappedUserKey } from "./authority.ts";
+export { callerKey } from "./connect-guard.ts";
+export type { TlsOptions } from "./connection.ts";
+export { type CreateAuthOptions, createAuth } from "./create-auth.ts";
+export { AuthError, type AuthErrorCode, type ClientErrorCode, type ServerErrorCode } from "./errors.ts";
+export type { ExpressGuard, ExpressGuardOptions } from "./express-guard.ts";
+export type { FastifyGuard, FastifyGuardOptions } from "./fastify-guard.ts";
+export type { Caller, GuardOptions, Sealing } from "./guard.ts";
+export type { LocalTokenOptions } from "./local-tokens.ts";
+export type { Opened, OpenOptions, SealedJson } from "./sealed-body.ts";
+export { createTestIssuer, type TestIssuer, type TestUser } from "./test-issuer.ts";
+export type { CacheOptions } from "./validate.ts";
