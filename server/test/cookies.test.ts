@@ -55,7 +55,7 @@ describe("cookie mode", () => {
     expect(others).toStrictEqual([]);
     expect(cookie).toMatch(/^refresh=rt_[A-Za-z0-9_-]{43}; Max-Age=604800; HttpOnly; SameSite=Strict; Path=\/$/);
     expect(body).not.toHaveProperty("refresh_token");
-    expect(JSON.stringify(body)).not.toContain("rt_");
+    expect(JSON.stringify(body)).not.toContain(cookieOf(headers));
     expect((await refresh(server.url, cookieOf(headers))).status).toBe(200);
   });
 
@@ -72,8 +72,8 @@ describe("the refresh cookie", () => {
     const answer = await refreshWith({ origin: ORIGIN, cookie: `a=b; refresh=${token}; c=d` });
     expect(answer.status).toBe(200);
     expect(answer.body).not.toHaveProperty("refresh_token");
-    expect(JSON.stringify(answer.body)).not.toContain("rt_");
     const next = cookieOf(answer.headers);
+    expect(JSON.stringify(answer.body)).not.toContain(next);
     expect(next).toMatch(/^rt_/);
     expect(next).not.toBe(token);
   });

@@ -298,6 +298,8 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
       expect(await faintTexts(page)).toStrictEqual([]);
       await page.click("#theme");
     }
+    await page.evaluate(() => document.documentElement.style.setProperty("--soft", "#bbb"));
+    expect((await faintTexts(page)).length).toBeGreaterThan(20);
   });
 
   test("the page is dark where the system is, and as narrow as a phone", async () => {
