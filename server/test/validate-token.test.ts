@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-const validate = (accessToken: string, url = server.url) => backend(url, secret).tokens.validateToken({ accessToken });
+const validate = (accessToken: string, url = server.url, by = secret) =>
+  backend(url, by).tokens.validateToken({ accessToken });
 
 describe("validating a token", () => {
   test.each(TRANSPORTS)("by %s says whose it is", async (_name, createTransport) => {
@@ -45,6 +46,14 @@ describe("validating a token", () => {
     await call(`${server.url}/auth/logout`, { body: { refresh_token } });
     expect(await reasonOf(validate(accessToken, replica.url))).toBe("token_revoked");
     expect(await reasonOf(validate(accessToken))).toBe("token_revoked");
+  });
+
+  test("is good until its session ends, if that is before the token does", async () => {
+    const idle = await startAppForTest({ env: { SESSION_IDLE_S: "60" } });
+    const { access_token } = await registerUser(idle.url);
+    const { expiresAt } = await validate(access_token, idle.url, await newServiceAccount(idle));
+    expect(Number(expiresAt?.seconds) - idle.clock.now().getTime() / 1000).toBeLessThanOrEqual(60);
+    expect(Number(expiresAt?.seconds) - idle.clock.now().getTime() / 1000).toBeGreaterThan(50);
   });
 
   test("refuses it when its user is disabled", async () => {

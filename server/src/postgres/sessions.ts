@@ -42,9 +42,9 @@ const OPEN = statement<{ id: string }>(
   SELECT id FROM opened`,
 );
 
-const FIND_BEARER = statement<UserRow>(
+const FIND_BEARER = statement<UserRow & { session_ends_at: Date }>(
   "find_bearer",
-  `SELECT ${USER_COLUMNS}
+  `SELECT ${USER_COLUMNS}, ${SESSION_END} AS session_ends_at
   FROM sessions
   JOIN users ON users.id = sessions.user_id
   CROSS JOIN LATERAL effective_grants(users.id) AS grants
@@ -137,9 +137,9 @@ export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRef
       return row === undefined ? undefined : true;
     },
 
-    async findBearer(claims, now): Promise<User | undefined> {
+    async findBearer(claims, now) {
       const row = await runOne(db, FIND_BEARER, [claims.sessionId, claims.userId, claims.jti, now]);
-      return row === undefined ? undefined : toUser(row);
+      return row === undefined ? undefined : { user: toUser(row), sessionEndsAt: row.session_ends_at };
     },
 
     async list({ userId, now, limit, after }): Promise<SessionRecord[]> {

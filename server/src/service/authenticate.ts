@@ -9,7 +9,10 @@ export type AuthenticateDeps = Pick<Deps, "accessTokens" | "sessions" | "clock">
  */
 export async function authenticate(deps: AuthenticateDeps, token: string): Promise<Bearer> {
   const claims = await deps.accessTokens.verify(token);
-  const user = await deps.sessions.findBearer(claims, deps.clock.now());
-  if (user === undefined) throw new AuthError("token_revoked");
-  return { user, sessionId: claims.sessionId, jti: claims.jti, expiresAt: claims.expiresAt };
+  const found = await deps.sessions.findBearer(claims, deps.clock.now());
+  if (found === undefined) throw new AuthError("token_revoked");
+  const { user, sessionEndsAt } = found;
+  // Who remembers the answer must not remember it for longer than the session lives.
+  const expiresAt = sessionEndsAt < claims.expiresAt ? sessionEndsAt : claims.expiresAt;
+  return { user, sessionId: claims.sessionId, jti: claims.jti, expiresAt };
 }

@@ -9,7 +9,13 @@ import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
 export type Client = { ip: string; userAgent: string; requestId: string };
 
 /** Who an access token says the caller is, once it was verified and its session found alive. */
-export type Bearer = { user: User; sessionId: string; jti: string; expiresAt: Date };
+export type Bearer = {
+  user: User;
+  sessionId: string;
+  jti: string;
+  /** The end of the token, or of its session if that is sooner. */
+  expiresAt: Date;
+};
 
 export type Clock = { now(): Date };
 
@@ -183,8 +189,11 @@ export type Sessions = {
     client: Client;
     now: Date;
   }): Promise<void>;
-  /** The user of a session that is alive; undefined when it is over, its user disabled, or the token revoked. */
-  findBearer(claims: AccessClaims, now: Date): Promise<User | undefined>;
+  /**
+   * The user of a session that is alive, and when it ends unless it is prolonged; undefined when it is over, its user disabled,
+   * or the token revoked.
+   */
+  findBearer(claims: AccessClaims, now: Date): Promise<{ user: User; sessionEndsAt: Date } | undefined>;
   list(page: {
     userId: string;
     now: Date;

@@ -80,7 +80,7 @@ export declare type ValidateTokenResponse = Message<"backend.v1.ValidateTokenRes
   jti: string;
 
   /**
-   * When the token ends.
+   * When the token ends, or its session if that is sooner.
    *
    * @generated from field: google.protobuf.Timestamp expires_at = 7;
    */
