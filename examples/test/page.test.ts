@@ -102,7 +102,6 @@ describe.skipIf(!canRun && !mustRun)("the page, in Chromium (needs npm ci in exa
     }
     const inClear = sent.filter((body) => body.includes('"item"'));
     expect([sent.length, inClear.length]).toStrictEqual([6, 2]);
-    await page.screenshot({ path: "/tmp/examples-page.png" });
     await page.click("#logout");
     await newest("logout");
     await page.click("#list");

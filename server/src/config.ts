@@ -144,7 +144,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     redisUrl: read.storeUrl("REDIS_URL", /^rediss?:$/),
     passwordPepper: read.secret("PASSWORD_PEPPER", 32),
   };
-  if (!production && config.corsOrigins.length === 0) config.corsOrigins = ownOrigins(config);
+  if (!production) config.corsOrigins = [...new Set([...config.corsOrigins, ...ownOrigins(config)])];
 
   if (production) requireInProduction(env, problems);
   if (config.workers > 1 && secrets.redisUrl === undefined) {

@@ -30,6 +30,7 @@ export function greeting({ url, metricsPorts, embedded, demo }: Listening, confi
   const toTry = [...(demo && takesClearLogins ? logins : []), `${curl} ${base}/.well-known/jwks.json`];
   return `
   Sello is listening on ${base}   (metrics on ${metricsPorts})
+  Playground: ${base}/playground
 
   Try:
     ${toTry.join("\n    ")}

@@ -136,7 +136,9 @@ describe("an answer", () => {
   });
 });
 
-test("in development, the server's own origins are allowed where none are named", () => {
-  const { config } = readConfig({ PORT: "8080" });
-  expect(config.corsOrigins).toStrictEqual(["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"]);
+test("in development, the server's own origins are allowed beside those that are named", () => {
+  const own = ["http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"];
+  expect(readConfig({ PORT: "8080" }).config.corsOrigins).toStrictEqual(own);
+  const named = "https://app.example.com";
+  expect(readConfig({ CORS_ORIGINS: named }).config.corsOrigins).toStrictEqual([named, ...own]);
 });

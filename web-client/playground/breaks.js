@@ -1,3 +1,4 @@
+import { loginText } from "./lab.js";
 import { AUTH, envelopeOf, flipBit, randomText } from "./wire.js";
 
 const HOUR_MS = 3_600_000;
@@ -49,7 +50,7 @@ export const BREAKS = [
       const focus = await lab.step(() => lab.post(`${AUTH}Login`, recorded));
       focus.change = "Changed: nothing at all. It is the request before, byte for byte.";
       await client.logout();
-      return { focus };
+      return { focus, clear: loginText(lab.credentials()) };
     },
   },
   {

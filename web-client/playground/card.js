@@ -1,6 +1,7 @@
 import { bytesText, h } from "./dom.js";
 import { clearOf, mainStep, openedOf, sizeOf } from "./exchange.js";
 import { jsonView } from "./json-view.js";
+import { aadOf } from "./wire.js";
 
 const LONGEST = { clear: 96, wire: 220 };
 
@@ -75,6 +76,7 @@ function panesOf(step, call) {
       line("→", step.sent === "" ? request : `${request} · ${bytesText(sizeOf(step.sent))}`),
       step.authorization && line("", `authorization: ${shortened(step.authorization)}`),
       step.sent !== "" && block(`${step.name}: sent`, step.sent, LONGEST.wire),
+      aadOf(step.sent) && note(`aad reads ${aadOf(step.sent)}`),
       step.change && h("p", { class: "change" }, step.change),
       line("←", `${step.status ?? "no answer"} · ${bytesText(sizeOf(step.received ?? ""))}`),
       step.received && block(`${step.name}: received`, step.received, LONGEST.wire),

@@ -14,12 +14,21 @@ export function jsonView(text, { longest }) {
     const [whole, string, colon] = match;
     parts.push(source.slice(end, match.index));
     if (colon !== undefined) parts.push(h("span", { class: "j-name" }, string), colon);
-    else parts.push(h("span", { class: string === undefined ? "j-value" : "j-text" }, whole));
+    else parts.push(h("span", { class: classOf(string) }, whole));
     end = match.index + whole.length;
   }
   return [...parts, source.slice(end)];
 }
 
+/** Long text without words may break anywhere. */
+function classOf(string) {
+  if (string === undefined) return "j-value";
+  const isBlob = string.length > LONG && !/\s/.test(string.replace(GAP, ""));
+  return isBlob ? "j-text j-blob" : "j-text";
+}
+
+const LONG = 40;
+const GAP = / … \d+ more … /;
 const TAIL = 12;
 
 function shorten(member, longest) {

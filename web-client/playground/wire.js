@@ -18,6 +18,12 @@ export function envelopeOf(text) {
   return member && { member, form: member === "__front_enc__" ? "stateless" : "stateful", envelope: body[member] };
 }
 
+/** What a stateless envelope says for all to read: the call, the time and a number used once. */
+export function aadOf(text) {
+  const aad = envelopeOf(text)?.envelope.aad;
+  return aad && new TextDecoder().decode(bytesOf(aad));
+}
+
 const FIRST_FIELD_AS_TEXT = 0x0a;
 
 /** The contract's code and message of an error over Connect: the code is the `reason` of a `google.rpc.ErrorInfo`. */

@@ -1,5 +1,4 @@
 import { AuthError } from "../domain/errors.ts";
-import type { User } from "../domain/user.ts";
 import type { SessionRecord, Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";

@@ -13,6 +13,6 @@ export async function authenticate(deps: AuthenticateDeps, token: string): Promi
   if (found === undefined) throw new AuthError("token_revoked");
   const { user, sessionEndsAt } = found;
   // Who remembers the answer must not remember it for longer than the session lives.
-  const expiresAt = sessionEndsAt < claims.expiresAt ? sessionEndsAt : claims.expiresAt;
+  const expiresAt = new Date(Math.min(sessionEndsAt.getTime(), claims.expiresAt.getTime()));
   return { user, sessionId: claims.sessionId, jti: claims.jti, expiresAt };
 }
