@@ -115,7 +115,7 @@ async function newToken(): Promise<string> {
 describe("the guide for back ends", () => {
   test("makes an account, and says who calls", async () => {
     expect(env["SELLO_SERVICE_ACCOUNT"]).toMatch(/^sa_[\w-]{43}$/);
-    expect(await workshop.shell(backGuide.shell("TOKEN="))).toMatch(/^demo has the roles user and the permissions /);
+    expect(await workshop.shell(backGuide.shell("TOKEN="))).toMatch(/^demo \[ 'user' \] \[\] 20/);
   });
 
   describe.each(frameworks)("with %s frameworks", (which) => {
@@ -159,7 +159,7 @@ describe("the guide for back ends", () => {
     });
 
     test("tests an app without a server", async () => {
-      expect(await there.shell(backGuide.shell("node --test"))).toMatch(/^# pass 4$/m);
+      expect(await there.shell(backGuide.shell("node --test"))).toMatch(/ pass 4$/m);
     });
   });
 
@@ -173,7 +173,8 @@ describe("the guide for back ends", () => {
   });
 
   test("opens and seals by hand", async () => {
-    const { handle, auth } = await inThisProcess("by-hand.mjs");
+    await workshop.write("worker.mjs", WORKER);
+    await using worker = await workshop.start("worker.mjs");
     const bodies: string[] = [];
     const client = createAuthClient({
       baseUrl: server.url,
@@ -182,14 +183,14 @@ describe("the guide for back ends", () => {
         if (host !== "shop.test") return fetch(input, init);
         bodies.push(String(init.body));
         const token = new Headers(init.headers).get("authorization")?.slice("Bearer ".length);
-        return Response.json(await handle({ token, path: pathname, body: JSON.parse(String(init.body)) }));
+        const message = { token, path: pathname, body: JSON.parse(String(init.body)) };
+        return fetch(worker.url, { method: "POST", body: JSON.stringify(message) });
       },
     });
     const { username } = await client.register(newUser());
     const placed = await client.apiCall("http://shop.test/orders?page=1", { item: "apple" });
     expect(placed).toStrictEqual({ order: { item: "apple", by: username } });
     expect(bodies.join()).not.toContain("apple");
-    auth.close();
   });
 
   test("writes and reads under a user's key", async () => {
@@ -230,7 +231,7 @@ describe("the guide for back ends", () => {
       databaseUrl: server.databaseUrl,
       keysDir: server.keysDir,
     });
-    const secret = (await workshop.shell(backGuide.shell("openssl req"))).split("\n").at(-1) ?? "";
+    const [secret = ""] = /sa_[\w-]{43}/.exec(await workshop.shell(backGuide.shell("openssl req"))) ?? [];
     const address = `localhost:${new URL(secure.url).port}`;
     await workshop.write("ledger.mjs", backGuide.file("ledger.mjs").replace("localhost:8443", address));
     const said = workshop.node(["ledger.mjs", await newToken()], { SELLO_SERVICE_ACCOUNT: secret });
@@ -361,7 +362,7 @@ describe.skipIf(noChromium)("the guide for pages, in Chromium", () => {
     await run(other, "guide.logOut()");
     await shown(page);
     await run(page, `document.dispatchEvent(new Event("visibilitychange"))`);
-    await page.waitForFunction("shown.length > 0");
+    await page.waitForFunction(() => Reflect.get(globalThis, "shown").length > 0);
     expect(await shown(page)).toStrictEqual(["showLogin refresh_invalid"]);
     await Promise.all([page.close(), other.close()]);
   });
@@ -399,6 +400,16 @@ async function fillSite(there: Workshop): Promise<void> {
     .set("/bundle.js", script(outputFiles.map(({ text }) => text).join("")))
     .set("/sello-keys.json", ["application/json", await there.shell("cat sello-keys.json")]);
 }
+
+/** Hands what comes to the reader's function, as a queue would. */
+const WORKER = `import { createServer } from "node:http";
+import { json } from "node:stream/consumers";
+import { handle } from "./by-hand.mjs";
+createServer(async (request, response) => {
+  const answer = await handle(await json(request));
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+}).listen(4000);
+`;
 
 /** What is the reader's own. */
 const STUBS = `var shown = [];
