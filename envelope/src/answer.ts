@@ -1,17 +1,19 @@
 import { type AnswerAad, checkAnswerAad, encodeAnswerAad } from "./aad.ts";
-import { openGcm, sealGcm } from "./aes-gcm.ts";
+import { ivBytes, openGcm } from "./aes-gcm.ts";
 import { encodeBase64url } from "./base64url.ts";
-import { type Bytes, messageBytes } from "./bytes.ts";
+import { type Bytes, messageBytes, randomBytes } from "./bytes.ts";
+import type { ChannelKey } from "./channel-keys.ts";
 import { type FrontAnswer, parseAnswer } from "./envelope.ts";
 
 /** Seals an answer under its request's key, bound to that request. */
 export async function sealAnswer(
-  key: CryptoKey,
+  key: ChannelKey,
   about: AnswerAad,
   plaintext: Uint8Array | string,
 ): Promise<FrontAnswer> {
   const aad = encodeAnswerAad(about);
-  const { iv, ct } = await sealGcm(key, messageBytes(plaintext), aad);
+  const iv = randomBytes(ivBytes);
+  const ct = await key.seal(messageBytes(plaintext), { iv, additionalData: aad });
   return { enc: "A256GCM", iv: encodeBase64url(iv), ct: encodeBase64url(ct), aad: encodeBase64url(aad) };
 }
 

@@ -1,6 +1,7 @@
-import { contentKeyBytes, encryptGcm, importContentKey, openGcm } from "./aes-gcm.ts";
+import { contentKeyBytes } from "./aes-gcm.ts";
 import { type Bytes, utf8 } from "./bytes.ts";
 import { hkdfSha256 } from "./hkdf.ts";
+import { webCrypto } from "./primitives.ts";
 
 /** One direction's key: AES-256-GCM with 12-byte IVs and 16-byte tags, which nothing lets out. */
 export type ChannelKey = {
@@ -45,10 +46,7 @@ export async function channelKeys({ sid, root, deriveKey = deriveWithWebCrypto }
 
 const deriveWithWebCrypto: DeriveChannelKey = async (root, { salt, info }) => {
   const raw = await hkdfSha256(root, { salt, info, length: contentKeyBytes });
-  const key = await importContentKey(raw);
+  const key = await webCrypto.importKey(raw);
   raw.fill(0);
-  return {
-    seal: (plaintext, { iv, additionalData }) => encryptGcm(key, plaintext, iv, additionalData),
-    open: (ct, { iv, additionalData }) => openGcm(key, { iv, ct }, additionalData),
-  };
+  return key;
 };

@@ -1,21 +1,22 @@
 import { ecdhOpener, ecdhRecipient } from "./ecdh-es.ts";
 import type { Opener, Recipient } from "./front-key.ts";
 import type { FrontJwk } from "./jwk.ts";
+import { type Primitives, webCrypto } from "./primitives.ts";
 import { rsaOpener, rsaRecipient } from "./rsa-oaep.ts";
 
 type KeyKind = {
   recipient(jwk: FrontJwk): Promise<Recipient>;
-  opener(jwk: FrontJwk): Promise<Opener>;
+  opener(jwk: FrontJwk, primitives: Primitives): Promise<Opener>;
 };
 
 const rsa: KeyKind = { recipient: rsaRecipient, opener: rsaOpener };
 const p256: KeyKind = {
   recipient: (jwk) => ecdhRecipient("P-256", jwk),
-  opener: (jwk) => ecdhOpener("P-256", jwk),
+  opener: (jwk, primitives) => ecdhOpener("P-256", jwk, primitives),
 };
 const x25519: KeyKind = {
   recipient: (jwk) => ecdhRecipient("X25519", jwk),
-  opener: (jwk) => ecdhOpener("X25519", jwk),
+  opener: (jwk, primitives) => ecdhOpener("X25519", jwk, primitives),
 };
 
 /**
@@ -30,10 +31,11 @@ export async function importRecipient(jwk: FrontJwk): Promise<Recipient> {
 /**
  * The private half of such a key. Import it once, it costs an operation with the key: it proves here, rather than at the
  * first request, that its public and private members belong together, and rejects with a TypeError when not.
+ * RSA is always WebCrypto's: milliseconds that belong to another thread.
  */
-export async function importOpener(privateJwk: FrontJwk): Promise<Opener> {
+export async function importOpener(privateJwk: FrontJwk, primitives: Primitives = webCrypto): Promise<Opener> {
   const kind = kindOf(privateJwk);
-  const [opener, recipient] = await Promise.all([kind.opener(privateJwk), kind.recipient(privateJwk)]);
+  const [opener, recipient] = await Promise.all([kind.opener(privateJwk, primitives), kind.recipient(privateJwk)]);
   const { contentKey, carrier } = await recipient.createContentKey();
   const recovered = await opener.recoverContentKey(carrier);
   if (!recovered.every((byte, i) => byte === contentKey[i])) throw new TypeError("the front key's halves do not match");

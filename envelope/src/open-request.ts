@@ -1,9 +1,12 @@
 import { readRequestAad } from "./aad.ts";
-import { importContentKey, openGcm } from "./aes-gcm.ts";
+import type { Sealed } from "./aes-gcm.ts";
 import { sealAnswer } from "./answer.ts";
+import type { Bytes } from "./bytes.ts";
+import type { ChannelKey } from "./channel-keys.ts";
 import { type FrontAnswer, parseEnvelope } from "./envelope.ts";
 import { EnvelopeError } from "./errors.ts";
 import type { Opener } from "./front-key.ts";
+import { importGcmKey, type Primitives, webCrypto } from "./primitives.ts";
 import { replayIdOf } from "./replay-id.ts";
 
 export type OpenOptions = {
@@ -15,6 +18,8 @@ export type OpenOptions = {
   aadRequired: boolean;
   /** How far the sender's clock may be from `now`, either way, in seconds. Default: 60. */
   maxSkewS?: number;
+  /** What opens it and seals the answer. Default: WebCrypto. */
+  primitives?: Primitives;
 };
 
 export type OpenedRequest = {
@@ -45,7 +50,7 @@ export async function sealAnswerTo(
   { contentKey, binding, jti }: AnswerContext,
   plaintext: Uint8Array | string,
 ): Promise<FrontAnswer> {
-  return sealAnswer(await importContentKey(new Uint8Array(contentKey)), { binding, re: jti }, plaintext);
+  return sealAnswer(await importGcmKey(webCrypto, new Uint8Array(contentKey)), { binding, re: jti }, plaintext);
 }
 
 /**
@@ -56,7 +61,7 @@ export async function sealAnswerTo(
 export async function openRequest(
   findOpener: (kid: string) => Opener | undefined,
   envelope: unknown,
-  { binding, now, aadRequired, maxSkewS = 60 }: OpenOptions,
+  { binding, now, aadRequired, maxSkewS = 60, primitives = webCrypto }: OpenOptions,
 ): Promise<OpenedRequest> {
   const { kid, alg, carrier, sealed, aad } = parseEnvelope(envelope);
   if (aad === undefined && aadRequired) throw new EnvelopeError("envelope_invalid");
@@ -65,17 +70,25 @@ export async function openRequest(
   if (opener.alg !== alg) throw new EnvelopeError("envelope_invalid");
 
   const contentKey = await opener.recoverContentKey(carrier);
-  const key = await importContentKey(contentKey);
-  const plaintext = await openGcm(key, sealed, aad ?? new Uint8Array());
+  const key = await importGcmKey(primitives, contentKey);
+  const plaintext = await openAuthentic(key, sealed, aad ?? new Uint8Array());
   const issued = aad && readRequestAad(aad, binding);
   if (issued && Math.abs(now - issued.ts) > maxSkewS) throw new EnvelopeError("envelope_expired");
 
   return {
     plaintext,
-    replayId: issued && (await replayIdOf(contentKey, issued.jtiBytes)),
+    replayId: issued && (await replayIdOf(primitives, contentKey, issued.jtiBytes)),
     issuedAt: issued?.ts,
     jti: issued?.jti,
     contentKey,
     sealAnswer: (answer) => sealAnswer(key, { binding, re: issued?.jti }, answer),
   };
+}
+
+async function openAuthentic(key: ChannelKey, { iv, ct }: Sealed, additionalData: Bytes): Promise<Uint8Array> {
+  try {
+    return await key.open(ct, { iv, additionalData });
+  } catch {
+    throw new EnvelopeError("envelope_invalid");
+  }
 }

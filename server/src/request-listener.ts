@@ -7,6 +7,7 @@ import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import type { Config } from "./config.ts";
 import { createChannels } from "./crypto/channels.ts";
+import { nodePrimitives } from "./crypto/envelope-primitives.ts";
 import type { KeyStore } from "./crypto/key-store.ts";
 import { DEMO_USER } from "./demo.ts";
 import { createBodies } from "./http/body.ts";
@@ -105,6 +106,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
     nonces: stores.nonces,
     clock: deps.clock,
     aadRequired: config.frontEncAad === "required",
+    primitives: nodePrimitives,
   });
   const channels = createChannels({
     store: stores.channels,

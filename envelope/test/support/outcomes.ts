@@ -2,7 +2,7 @@ import { importContentKey } from "../../src/aes-gcm.ts";
 import { openAnswer } from "../../src/answer.ts";
 import { decodeBase64url } from "../../src/base64url.ts";
 import { type Bytes, utf8Text } from "../../src/bytes.ts";
-import { EnvelopeError, importOpener, type Opener, openRequest } from "../../src/index.ts";
+import { EnvelopeError, importOpener, type Opener, openRequest, type Primitives } from "../../src/index.ts";
 import type { AnswerRow, NegativeFile, PositiveCase, PositiveFile, RequestRow } from "./vectors.ts";
 
 /** Runs in Node and in a page alike. */
@@ -15,13 +15,21 @@ export function bytes(text: string): Bytes {
   return decoded;
 }
 
-export async function openersOf({ private_jwks }: Pick<NegativeFile, "private_jwks">): Promise<Map<string, Opener>> {
-  const openers = await Promise.all(private_jwks.map(importOpener));
+export async function openersOf(
+  { private_jwks }: Pick<NegativeFile, "private_jwks">,
+  primitives?: Primitives,
+): Promise<Map<string, Opener>> {
+  const openers = await Promise.all(private_jwks.map((jwk) => importOpener(jwk, primitives)));
   return new Map(openers.map((opener) => [opener.kid, opener]));
 }
 
-export async function requestOutcome(openers: ReadonlyMap<string, Opener>, row: RequestRow): Promise<Outcome> {
-  const options = { binding: row.binding, now: row.now, aadRequired: row.aad_required };
+export async function requestOutcome(
+  openers: ReadonlyMap<string, Opener>,
+  row: RequestRow,
+  primitives?: Primitives,
+): Promise<Outcome> {
+  const { binding, now, aad_required: aadRequired } = row;
+  const options = { binding, now, aadRequired, ...(primitives && { primitives }) };
   return await outcome(async () => (await openRequest((kid) => openers.get(kid), row.envelope, options)).plaintext);
 }
 
@@ -36,9 +44,10 @@ export function expectedOutcome({ expect, plaintext }: { expect: string; plainte
 }
 
 /** Opens a positive case and what its server would answer; the values are those the vector must agree with. */
-export async function openCase(privateJwk: PositiveFile["private_jwk"], sample: PositiveCase) {
-  const opener = await importOpener(privateJwk);
-  const options = { binding: sample.binding, now: sample.ts ?? 0, aadRequired: sample.ts !== undefined };
+export async function openCase(privateJwk: PositiveFile["private_jwk"], sample: PositiveCase, primitives?: Primitives) {
+  const opener = await importOpener(privateJwk, primitives);
+  const { binding, ts } = sample;
+  const options = { binding, now: ts ?? 0, aadRequired: ts !== undefined, ...(primitives && { primitives }) };
   const opened = await openRequest(() => opener, sample.envelope, options);
   const key = await importContentKey(bytes(sample.content_key));
   const answer = await openAnswer(key, { binding: sample.binding, re: sample.jti }, sample.answer.sealed);

@@ -13,7 +13,7 @@ import {
 import { LRUCache } from "lru-cache";
 import { AuthError } from "../domain/errors.ts";
 import type { ChannelStore, Kms } from "../service/ports.ts";
-import { deriveChannelKey } from "./channel-keys.ts";
+import { deriveChannelKey } from "./envelope-primitives.ts";
 import { type SigningKey, signCompact } from "./jws.ts";
 
 /** 128 random bits: nobody guesses the id of a channel. */

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, webcrypto } from "node:crypto";
 import { importOpener } from "@sello/envelope";
+import { nodePrimitives } from "./envelope-primitives.ts";
 import { type Curve, generatePrivateJwk, type KeySlot, type KeyUse } from "./key-algorithms.ts";
 import type { KeyState, PublicJwk, RingKey } from "./key-ring.ts";
 
@@ -85,7 +86,7 @@ export async function openStoredKey(stored: StoredKey): Promise<RingKey> {
     publicKey: createPublicKey(privateKey),
     publicJwk,
     webKey: use === "enc" && alg === "RSA-OAEP-256" ? await webDecryptionKey(privateKey) : undefined,
-    opener: use === "enc_front" ? await importOpener({ ...jwk, kid, alg, kty: stored.kty }) : undefined,
+    opener: use === "enc_front" ? await importOpener({ ...jwk, kid, alg, kty: stored.kty }, nodePrimitives) : undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { EnvelopeError, type FrontAnswer, type Opener, openRequest } from "@sello/envelope";
+import { EnvelopeError, type FrontAnswer, type Opener, openRequest, type Primitives } from "@sello/envelope";
 import { type FrontEnc, FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
 import type { Clock, Nonces } from "../service/ports.ts";
@@ -14,6 +14,7 @@ export type FrontEnvelopeDeps = {
   nonces: Nonces;
   clock: Clock;
   aadRequired: boolean;
+  primitives: Primitives;
 };
 
 export type OpenedFront = {
@@ -34,6 +35,7 @@ export function createOpenFront(deps: FrontEnvelopeDeps): OpenFront {
       now: Math.floor(deps.clock.now().getTime() / 1000),
       aadRequired: deps.aadRequired,
       maxSkewS: MAX_SKEW_S,
+      primitives: deps.primitives,
     }).catch(refuse);
     // Claimed after the envelope was opened: nobody can spend the nonce of an envelope that they could not make.
     if (opened.replayId !== undefined && !(await deps.nonces.claim(opened.replayId, NONCE_TTL_S))) {

@@ -16,12 +16,14 @@ export type Frameworks = (typeof frameworks)[number];
 /** A fenced block of a guide. `file` stands behind the language: the file that a reader makes of it. */
 type Block = { language: string; file: string; text: string };
 
-/** A guide, which remembers which of its blocks were asked for. */
+/** A guide, which remembers which of its blocks were run. */
 export type Guide = {
   text: string;
   files: readonly string[];
   /** The blocks of a file, one after the other. */
   file(name: string): string;
+  /** Takes note that the files which a command names are run, and those that they import. */
+  runs(command: string): void;
   /** The one block of commands that begins, or has a line that begins, like this. */
   shell(start: string): string;
   /** All blocks of that language. */
@@ -36,16 +38,27 @@ export async function readGuide(name: string): Promise<Guide> {
     ([, language = "", file = "", content = ""]) => ({ language, file, text: content }),
   );
   const used = new Set<Block>();
-  const use = (what: string, wanted: (block: Block) => boolean) => {
+  const find = (what: string, wanted: (block: Block) => boolean) => {
     const found = blocks.filter(wanted);
     if (found.length === 0) throw new Error(`docs/${name} has no ${what}`);
-    for (const block of found) used.add(block);
-    return found.map((block) => block.text);
+    return found;
+  };
+  const use = (what: string, wanted: (block: Block) => boolean) =>
+    find(what, wanted).map((block) => used.add(block) && block.text);
+  const files = [...new Set(blocks.flatMap(({ file }) => file || []))];
+  const runs = (command: string) => {
+    const named = blocks.filter((block) => block.file && !used.has(block) && command.includes(block.file));
+    for (const block of named) used.add(block);
+    for (const block of named) for (const [, path = ""] of block.text.matchAll(/from "\.\/([^"]+)"/g)) runs(path);
   };
   return {
     text,
-    files: [...new Set(blocks.flatMap(({ file }) => file || []))],
-    file: (wanted) => use(wanted, ({ file }) => file === wanted).join("\n"),
+    files,
+    file: (wanted) =>
+      find(wanted, ({ file }) => file === wanted)
+        .map((block) => block.text)
+        .join("\n"),
+    runs,
     shell: (start) =>
       use(start, (block) => block.language === "sh" && `\n${block.text}`.includes(`\n${start}`)).join("\n"),
     all: (language) => use(language, (block) => block.language === language),
@@ -72,6 +85,8 @@ export async function createWorkshop(options: {
   env: Record<string, string>;
   /** From an address in the guides to that of this run, without scheme. */
   addresses: Map<string, string>;
+  /** Told of each command before it runs. */
+  onRun(command: string): void;
 }): Promise<Workshop> {
   const folder = await mkdtemp(join(tmpdir(), "sello-guide-"));
   const programs = new Set<Program>();
@@ -96,6 +111,7 @@ export async function createWorkshop(options: {
   }
   const environment = (env = {}) => bareEnvironment({ HOME: folder, ...options.env, ...env });
   const run = async (file: string, args: string[], env?: Record<string, string>) => {
+    options.onRun(args.join(" "));
     const { stdout, stderr } = await promisify(execFile)(file, args, { cwd: folder, env: environment(env) });
     return (stdout + stderr).trim();
   };
@@ -106,6 +122,7 @@ export async function createWorkshop(options: {
     node: (args, env) => run(process.execPath, args, env),
     shell: (commands, env) => run("sh", ["-ec", replaceAddresses(commands, options.addresses)], env),
     async start(file, env) {
+      options.onRun(file);
       const child = spawn(process.execPath, ["--import", "./tell-port.mjs", file], {
         cwd: folder,
         env: environment(env),
