@@ -10,6 +10,7 @@ import { refresh } from "./rows/refresh.mjs";
 import { sealedCall } from "./rows/sealed-call.mjs";
 import { sealedLogin } from "./rows/sealed-login.mjs";
 import { tokens } from "./rows/tokens.mjs";
+import { validate } from "./rows/validate.mjs";
 
 const USERS = 64;
 /** In the order of the table. Those that want the machine for themselves come last. */
@@ -20,6 +21,7 @@ const ROWS = {
   tokens,
   sealed: sealedLogin,
   channel: sealedCall,
+  validate,
   memory,
   start: coldStart,
 };

@@ -11,7 +11,7 @@ import { toMarkdown, toText } from "./report.mjs";
 
 const HELP = `npm run bench -- [--only ROW,ROW] [--quick] [--profile FOLDER]
 
-  --only      only these rows: getme, login, refresh, tokens, sealed, channel, memory, start
+  --only      only these rows: getme, login, refresh, tokens, sealed, channel, validate, memory, start
   --quick     one run of a second each, to see that it works
   --profile   leave CPU profiles of the product's processes in this folder
 
@@ -30,7 +30,7 @@ if (options.help) process.stdout.write(`${HELP}\n`);
 else await main();
 
 async function main() {
-  execFileSync("npx", ["tsc", "-b", "envelope", "server"], { cwd: root, stdio: "inherit" });
+  execFileSync("npx", ["tsc", "-b", "envelope", "server", "node-client"], { cwd: root, stdio: "inherit" });
   const { rowNames, runRows } = await import("./rows.mjs");
   const only = options.only?.split(",") ?? rowNames;
   const unknown = only.filter((name) => !rowNames.includes(name));
