@@ -196,3 +196,23 @@ test("a stranger's sealed call is refused before its envelope is opened, which i
   expect((await getMe({ authorization: "Bearer x" })).reason).toBe("token_invalid");
   expect((await getMe({ authorization: `Bearer ${access_token}` })).ok).toBe(true);
 });
+
+test.each(["key_share", "keyShare"])("a %s that shows its private half is refused", async (name) => {
+  const recipient = await recipientOf(server.url, "ECDH-ES");
+  const shares = [{ kty: "OKP", crv: "X25519", x: "A".repeat(43), d: "A".repeat(43) }, null, "text", []];
+  for (const share of shares) {
+    const { envelope } = await seal(server, { [name]: share }, { recipient, binding: "/auth/handshake" });
+    const { body } = await call(`${server.url}/auth/handshake`, { body: { __front_enc__: envelope } });
+    expect(body).toMatchObject({ error: { code: "envelope_invalid" } });
+  }
+});
+
+test("an envelope whose ephemeral key shows its private half is refused, over JSON of every kind", async () => {
+  const recipient = await recipientOf(server.url, "ECDH-ES");
+  for (const path of ["/auth/register", "/auth.v1.AuthService/Register"]) {
+    const { envelope } = await seal(server, newUser(), { recipient, binding: path });
+    const shown = { ...envelope, epk: { ...envelope.epk, d: "A".repeat(43) } };
+    const answer = await wire.http1({ path, headers: JSON_TYPE, body: JSON.stringify({ __front_enc__: shown }) });
+    expect(answer.body.toString()).toContain("envelope_invalid");
+  }
+});

@@ -31,7 +31,7 @@ export type ApiCallDeps = {
 export function createApiCall({ fetch, sealing, authorize, ...defaults }: ApiCallDeps): ApiCall {
   return async <T>(url: string | URL, payload?: unknown, options: ApiCallOptions = {}) => {
     const { signal, timeoutMs = defaults.timeoutMs, envelope = defaults.envelope, method = "POST" } = options;
-    const target = new URL(url, globalThis.location?.href);
+    const target = readUrl(url);
     const hasBody = !/^(GET|HEAD)$/i.test(method);
     if (!hasBody && (envelope !== "none" || payload !== undefined)) {
       throw new AuthError("invalid_request", `A ${method} has no body to carry or to seal a payload.`);
@@ -56,6 +56,13 @@ export function createApiCall({ fetch, sealing, authorize, ...defaults }: ApiCal
       }),
     )) as T;
   };
+}
+
+function readUrl(url: unknown): URL {
+  const base = globalThis.location?.href;
+  const isUrl = (typeof url === "string" && URL.canParse(url, base)) || url instanceof URL;
+  if (!isUrl) throw new AuthError("invalid_request", "The address of a call must be a URL, as a string or an object.");
+  return new URL(url, base);
 }
 
 /** The JSON of the answer, undefined when it has none; throws what `{"error":{code,message}}` says, or the status. */

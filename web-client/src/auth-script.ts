@@ -22,7 +22,9 @@ function client(): AuthClient {
 }
 
 const script: AuthScript = {
-  configAuth({ serverUrl, ...options }) {
+  configAuth(config) {
+    if (typeof config !== "object" || config === null) throw new TypeError("Call configAuth({ serverUrl: … }).");
+    const { serverUrl, ...options } = config;
     configured = createAuthClient({ ...options, baseUrl: serverUrl });
     return configured;
   },

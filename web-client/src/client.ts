@@ -5,6 +5,7 @@ import { type ApiCall, createApiCall } from "./api-call.ts";
 import { type AuthApi, createAuthApi } from "./auth-api.ts";
 import { createAuthorize } from "./authorize.ts";
 import { createChannels } from "./channels.ts";
+import { checkOptions } from "./check-options.ts";
 import type { AuthError } from "./errors.ts";
 import { createHandshake } from "./handshake.ts";
 import { createKeySet } from "./key-set.ts";
@@ -55,8 +56,12 @@ export type AuthClient = AuthApi & {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** A client of one server. It keeps what it knows in memory: a page load begins with `restore()`. */
+/**
+ * A client of one server. It keeps what it knows in memory: a page load begins with `restore()`.
+ * @throws TypeError for an option that is none.
+ */
 export function createAuthClient(options: AuthClientOptions): AuthClient {
+  checkOptions(options);
   const { envelope = "stateful", timeoutMs = DEFAULT_TIMEOUT_MS, onLogout } = options;
   const { keyShare = "P-256", monotonicMs = () => performance.now() } = options;
   const baseUrl = withoutSlash(options.baseUrl);

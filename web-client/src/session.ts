@@ -50,15 +50,34 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
   /** Grows with every logout: what began before it counts for nothing. */
   let logouts = 0;
   let restoring: Promise<void> | undefined;
+  /** A restore found nobody to ask: whether the cookie holds a session is still to be seen. */
+  let isUnknown = false;
 
   const hold = (next: Held | undefined, endedBy?: AuthError) => {
     held = next;
     state = { user: next?.user, isLoggedIn: next !== undefined, ...(endedBy && { endedBy }) };
     for (const listener of listeners) queueMicrotask(listener.bind(undefined, state));
   };
+  const restore = () => {
+    restoring ??= renew()
+      .then(
+        () => {
+          isUnknown = false;
+        },
+        (error: AuthError) => {
+          isUnknown = !REFUSALS.includes(error.code);
+          throw error;
+        },
+      )
+      .finally(() => {
+        restoring = undefined;
+      });
+    return restoring;
+  };
   const adopt = ({ accessToken, expiresInS, user }: Grant, begunMs: number) => {
     const marginS = Math.min(LONGEST_MARGIN_S, expiresInS * MARGIN_PART);
     const endsMs = begunMs + expiresInS * 1000;
+    isUnknown = false;
     hold({ token: accessToken, dueMs: endsMs - marginS * 1000, endsMs, user });
   };
 
@@ -84,6 +103,11 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
     },
     async token(signal) {
       if (!held && restoring) await waitFor(restoring, signal).catch(() => signal.throwIfAborted());
+      if (!held && isUnknown) {
+        await waitFor(restore(), signal).catch((error) => {
+          if (isUnknown || signal.aborted) throw error;
+        });
+      }
       if (held && monotonicMs() >= held.dueMs) {
         const stillGood = monotonicMs() < held.endsMs;
         await waitFor(renew(), signal).catch((error) => {
@@ -98,10 +122,7 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
     },
     async restore(signal) {
       if (held) return;
-      restoring ??= renew().finally(() => {
-        restoring = undefined;
-      });
-      await waitFor(restoring, signal);
+      await waitFor(restore(), signal);
     },
     renew: (signal) => waitFor(renew(), signal),
     begin: (signal, ask) => {
@@ -119,6 +140,7 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
     end(signal, tell) {
       const token = held?.token;
       logouts++;
+      isUnknown = false;
       if (held) hold(undefined);
       return waitFor(
         inTurn(() => tell(token)),

@@ -82,7 +82,7 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
 }
 
 const NO_REFRESH_TOKEN =
-  "There is no refresh token. A cookie counts only in a JSON or Connect call from an allowed origin (CORS_ORIGINS).";
+  "There is no session to go on with: log in. (A cookie counts only in a JSON or Connect call from an allowed origin.)";
 
 /** The aliases are one field: whoever fills two of them means one person. */
 function onlyName(names: string[]): string {
