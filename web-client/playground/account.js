@@ -1,5 +1,6 @@
 import { ACTIONS } from "./actions.js";
 import { byId } from "./dom.js";
+import { clearSessions } from "./sessions.js";
 import { randomText } from "./wire.js";
 
 /** The forms and buttons of what a user does. */
@@ -21,8 +22,12 @@ export function startAccount({ demo, perform }) {
   }
 }
 
-/** Says who is logged in, or with which code the server ended the session. */
+let shownId;
+
+/** Says who is logged in, or with which code the server ended the session. Nobody sees the sessions of another. */
 export function showUser(user, endedBy) {
+  if (user?.id !== shownId) clearSessions();
+  shownId = user?.id;
   byId("user").textContent = user?.username ?? "nobody";
   byId("user-detail").textContent = user?.email ?? (endedBy ? `the server ended the session: ${endedBy.code}` : "");
 }

@@ -1,6 +1,7 @@
 import { byId } from "./dom.js";
+import { mainStep } from "./exchange.js";
 import { loginText } from "./lab.js";
-import { showSessions } from "./sessions.js";
+import { clearSessions, showSessions } from "./sessions.js";
 
 const PAGE_SIZE = 10;
 
@@ -11,7 +12,11 @@ export const ACTIONS = {
   login: {
     title: "Log in",
     input: () => loginText(credentials()),
-    work: ({ client }) => client.login(credentials()),
+    async work({ client }) {
+      await client.login(credentials());
+      // The same user, perhaps, and still another session.
+      clearSessions();
+    },
   },
   register: {
     title: "Register",
@@ -33,15 +38,31 @@ export const ACTIONS = {
     input: () => JSON.stringify({ current_password: value("current"), new_password: value("next") }),
     work: ({ client }) => client.changePassword({ currentPassword: value("current"), newPassword: value("next") }),
   },
-  logout: {
-    title: "Log out",
-    input: () => "{}",
-    async work({ client }) {
-      await client.logout();
-      showSessions([], () => {});
-    },
-  },
+  logout: { title: "Log out", input: () => "{}", work: ({ client }) => client.logout() },
 };
+
+/** Ends one of the listed sessions, and lists those that are left: nobody is there to ask after one's own. */
+export function revocation({ id, current }) {
+  return {
+    title: "Revoke a session",
+    input: () => JSON.stringify({ session_id: id }),
+    why: current
+      ? "This session is over. The client learns of it when it refreshes, as it does here at once: the server refuses."
+      : undefined,
+    async work({ client }, call) {
+      await client.revokeSession(id);
+      if (!current) {
+        byId("list").click();
+        return;
+      }
+      clearSessions();
+      call.focus = mainStep(call);
+      await client.refresh().catch((error) => {
+        if (!error.code?.startsWith("refresh_")) throw error;
+      });
+    },
+  };
+}
 
 export function credentials() {
   return { identifier: value("identifier"), password: value("password") };

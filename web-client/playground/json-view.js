@@ -32,7 +32,10 @@ const GAP = / … \d+ more … /;
 const TAIL = 12;
 
 function shorten(member, longest) {
-  if (typeof member !== "string" || member.length <= longest + TAIL) return member;
+  if (typeof member !== "string") return member;
   const left = member.length - longest - TAIL;
-  return `${member.slice(0, longest)} … ${left} more … ${member.slice(-TAIL)}`;
+  const notice = ` … ${left} more … `;
+  // A cut that saves nothing is none.
+  if (left <= notice.length) return member;
+  return `${member.slice(0, longest)}${notice}${member.slice(-TAIL)}`;
 }

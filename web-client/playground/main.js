@@ -1,5 +1,5 @@
 import { showUser, startAccount } from "./account.js";
-import { credentials } from "./actions.js";
+import { credentials, revocation } from "./actions.js";
 import { startBreaks } from "./break.js";
 import { createCard } from "./card.js";
 import { startClocks } from "./clocks.js";
@@ -39,7 +39,7 @@ async function start() {
       aheadMs += seconds * 1000;
     },
     setMode,
-    revoke: (id) => perform("revoke", revocation(id)),
+    revoke: (session) => perform("revoke", revocation(session)),
   };
   const run = createRunner({ page, recorder });
   const lab = createLab({ recorder, credentials, pageToken: () => clocks.token });
@@ -53,19 +53,8 @@ async function start() {
   await run({ kind: "restore", quiet: true, work: () => page.client.restore() });
   document.documentElement.dataset.ready = "true";
 
-  function perform(kind, { title, input, work }) {
-    return run({ kind, title, input: input(), work: () => work(page) });
-  }
-
-  function revocation(id) {
-    return {
-      title: "Revoke a session",
-      input: () => JSON.stringify({ session_id: id }),
-      async work({ client }) {
-        await client.revokeSession(id);
-        byId("list").click();
-      },
-    };
+  function perform(kind, { title, input, why, work }) {
+    return run({ kind, title, why, input: input(), work: (call) => work(page, call) });
   }
 
   function newClient(mode) {

@@ -31,7 +31,7 @@ export function startMends({ page, settings, recorder, run }) {
       id: "herd",
       title: "Ten calls, no token",
       text: "The token is over, and ten calls want it at the same time.",
-      why: "One refresh serves all ten. A refresh for each would race, and a race of refresh tokens looks like theft.",
+      why: "The page's clock is ahead as well: what is sealed by it is refused with envelope_expired, and the client takes the server's time. Then one refresh serves all ten. A refresh for each would race, and a race of refresh tokens looks like theft.",
       async work() {
         if (!page.client.isLoggedIn) await page.client.login(page.credentials());
         page.jump(longestS);

@@ -7,7 +7,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { isRequired } from "../../envelope/test/support/requirements.ts";
 import { DEMO_USER } from "../../server/src/demo.ts";
-import { call } from "../../server/test/support/client.ts";
+import { call, registerUser } from "../../server/test/support/client.ts";
 import { startApp, type TestApp } from "../../server/test/support/start-app.ts";
 import { buildScript } from "../build.mjs";
 import { chromiumPath } from "./support/chromium.ts";
@@ -247,6 +247,60 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     expect(await settled(page, () => page.keyboard.press("Enter"))).toMatchObject({ kind: "login", code: "ok" });
     expect(passed.slice(0, 2)).toStrictEqual(["Skip to the calls", "theme"]);
     expect(await page.textContent("#announcer")).toMatch(/^Log in: done in \d+ milliseconds\.$/);
+  });
+
+  test("the list of sessions ends with its user, and with its session", async () => {
+    const page = await openTab();
+    const rows = page.locator("#session-rows tr");
+    await perform(page, "#login button");
+    await perform(page, "#list");
+    expect(await rows.count()).toBeGreaterThan(0);
+    await page.getByText("Register somebody").click();
+    expect(await perform(page, "#register button")).toMatchObject({ code: "ok" });
+    expect([await rows.count(), await page.isVisible("#sessions")]).toStrictEqual([0, false]);
+
+    await perform(page, "#list");
+    expect(await rows.count()).toBe(1);
+    const revoked = await perform(page, '[aria-label="Revoke this session"]');
+    expect(revoked).toMatchObject({ kind: "revoke", code: "ok", verdict: expect.stringContaining("refresh") });
+    expect(revoked.steps).toStrictEqual(["RevokeSession 200", "RefreshToken refresh_invalid"]);
+    expect([await rows.count(), await page.isVisible("#sessions")]).toStrictEqual([0, false]);
+    expect(await page.textContent("#user")).toBe("nobody");
+    expect(await perform(page, "#me")).toMatchObject({ code: "token_missing" });
+    expect(await page.locator('[data-call="list"]').count()).toBe(2);
+
+    await perform(page, "#login button");
+    await perform(page, "#list");
+    expect(await perform(page, "#login button")).toMatchObject({ code: "ok" });
+    expect(await rows.count()).toBe(0);
+  });
+
+  test("a session that is revoked by keyboard leaves the focus on its neighbour", async () => {
+    const { credentials } = await registerUser(server.url);
+    const { username: identifier, password } = credentials;
+    for (let times = 0; times < 2; times++) await call(`${server.url}/auth/login`, { body: { identifier, password } });
+    const page = await openTab();
+    await page.fill("#identifier", identifier);
+    await page.fill("#password", password);
+    await perform(page, "#login button");
+    await perform(page, "#list");
+    const focused = () =>
+      page.evaluate(() => {
+        const rows = [...document.querySelectorAll("#session-rows tr")];
+        const at = rows.findIndex((row) => row.querySelector("button") === document.activeElement);
+        return [at, rows.length, document.activeElement?.id];
+      });
+    // The newest comes first, which is this one.
+    await page.locator("#session-rows button").nth(2).focus();
+    for (const left of [
+      [2, 3, ""],
+      [1, 2, ""],
+      [0, 1, ""],
+      [-1, 0, "list"],
+    ]) {
+      await page.keyboard.press("Enter");
+      await expect.poll(focused).toStrictEqual(left);
+    }
   });
 
   test("a screen reader finds landmarks, one first heading, no level left out, and a name for every control", async () => {
