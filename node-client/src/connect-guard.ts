@@ -33,7 +33,10 @@ export function createConnectGuard(deps: GuardDeps, options: GuardOptions = {}):
     if (response.stream) throw new ConnectError("a sealed call cannot be answered by a stream", Code.Internal);
     const message = await opened.sealAnswer(response.message).catch((error: unknown) => {
       guard.onProblem(error);
-      throw toConnectError(error);
+      // Carried out: no code that tells a client to call again.
+      throw toConnectError(
+        new AuthError("internal", { message: "The call was made, but its answer could not be sealed." }),
+      );
     });
     return { ...response, message };
   };

@@ -57,7 +57,7 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
       release();
       onProblem(error);
       for (const name of ["etag", "content-encoding", "transfer-encoding"]) response.removeHeader(name);
-      writeError(response, error);
+      writeError(response, unsealed());
     }
   }
 
@@ -71,6 +71,14 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
   function release(): void {
     for (const name of [...Object.keys(held), "writableEnded", "headersSent"]) Reflect.deleteProperty(response, name);
   }
+}
+
+/**
+ * The call was carried out and its answer cannot be told. Never with the code of an envelope or a channel: those tell a client
+ * that nothing was done, and it would call again.
+ */
+function unsealed(): AuthError {
+  return new AuthError("internal", { message: "The call was made, but its answer could not be sealed." });
 }
 
 function goesInClear({ statusCode }: ServerResponse): boolean {

@@ -98,6 +98,13 @@ export async function createRequestListener(context: ListenerContext): Promise<R
 
 const SERVICES = [AuthService, ChannelService, KeyService, TokenService, EnvelopeService, KmsService];
 
+/** The RPC paths and the routes that envelopes of this server's own calls are bound to. */
+function ownPaths(): (binding: string) => boolean {
+  const rpcs = SERVICES.flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`));
+  const own = new Set([...rpcs, ...readHttpRoutes(SERVICES).map(({ path }) => path)]);
+  return (binding) => own.has(binding);
+}
+
 /** The services of the contract, behind the interceptors that every call of them passes. */
 function createServiceProcedures(context: ListenerContext, policies: Policies): Procedures {
   const { config, log, metrics, stores, keys, deps, stopping } = context;
@@ -126,7 +133,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
       implement(AuthService, createAuthService(deps, createRefreshCookie({ plainOnLocalhost }))),
       implement(ChannelService, createChannelService(channels.create)),
       implement(KeyService, createKeyService(keys.ring)),
-      implement(EnvelopeService, createEnvelopeService({ openFront, channels, tickets })),
+      implement(EnvelopeService, createEnvelopeService({ openFront, channels, tickets, isOwn: ownPaths() })),
       ...createBackendServices(deps, { endedSessions, stopping }),
     ],
     {

@@ -1,5 +1,7 @@
 import { connect } from "node:http2";
+import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { AuthService, LoginRequestSchema } from "@sello/gen/auth/v1/auth_service_pb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createBodyBudget } from "../src/http/body-budget.ts";
@@ -8,7 +10,7 @@ import { callBy } from "./support/each-protocol.ts";
 import { exchange } from "./support/raw-socket.ts";
 import { recipientOf, seal } from "./support/seal.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
-import { openWire, readRest, sendRpc, type Wire } from "./support/wire.ts";
+import { openWire, readRest, readRpc, sendRpc, type Wire } from "./support/wire.ts";
 
 let server: TestApp;
 let wire: Wire;
@@ -84,6 +86,27 @@ describe("an envelope in binary", () => {
       expect({ name, reason }).toStrictEqual({ name, reason: "invalid_request" });
     }
     expect((await sendRpc(wire, way, { path: LOGIN, payload: once })).reason).toBe("invalid_credentials");
+  });
+
+  test("is held to the same when it comes compressed", async () => {
+    const { envelope } = await sealedLogin();
+    const once = message(envelope);
+    const beside = gzipSync(Buffer.concat([once, Buffer.from([0x22, 0x00])]));
+    const twice = gzipSync(Buffer.concat([once, once]));
+    for (const body of [beside, twice]) {
+      const headers = { "content-type": "application/proto", "content-encoding": "gzip" };
+      const connect = await wire.http1({ path: LOGIN, headers, body });
+      expect(connect.body.toString()).toContain("invalid_request");
+      const grpc = await wire.http2({
+        path: LOGIN,
+        headers: { "content-type": "application/grpc", "grpc-encoding": "gzip", te: "trailers" },
+        body: encodeEnvelope(1, body),
+      });
+      expect(readRpc("grpc", grpc).reason).toBe("invalid_request");
+    }
+    const headers = { "content-type": "application/proto", "content-encoding": "gzip" };
+    const alone = await wire.http1({ path: LOGIN, headers, body: gzipSync(once) });
+    expect(alone.body.toString()).toContain("invalid_credentials");
   });
 
   test.each(BINARY)("is invalid_request among very many fields, over %s", async (way) => {

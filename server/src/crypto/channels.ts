@@ -50,8 +50,9 @@ export type Channels = {
 export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): SigningKey; ttlS: number };
 
 export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Channels {
-  // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time.
-  const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS });
+  // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time. They go with their channel.
+  const lifeMs = (ttlS + HAND_OVER_S) * 1000;
+  const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS, ttl: lifeMs, ttlAutopurge: true });
   const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), deriveKey: deriveChannelKey });
 
   async function load(sid: string): Promise<ServerChannel | undefined> {

@@ -13,6 +13,7 @@ import { edgeKey } from "../rpc/edge.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
 import type { Procedures } from "../rpc/procedures.ts";
+import { isSealable } from "../rpc/sealing.ts";
 import type { Bodies } from "./body.ts";
 import { callSignal } from "./call-signal.ts";
 import type { HttpRoute } from "./http-rules.ts";
@@ -63,7 +64,7 @@ async function readMessage(request: HttpRequest, route: HttpRoute, read: () => P
   // A POST without a body has no content type either: a message without fields.
   if (!isTyped && body.length === 0) return create(input);
   if (!isTyped) throw new AuthError("invalid_request", { message: JSON_ONLY });
-  const json = parseJsonText(body);
+  const json = parseJsonText(body, { sealable: isSealable(input) });
   try {
     return fromJson(input, json as JsonValue, { ignoreUnknownFields: true });
   } catch {

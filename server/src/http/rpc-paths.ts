@@ -1,3 +1,4 @@
+import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import {
   compressedFlag,
@@ -10,11 +11,13 @@ import {
 } from "@connectrpc/connect/protocol";
 import { compressionGzip, universalRequestFromNodeRequest } from "@connectrpc/connect-node";
 import { AuthError } from "../domain/errors.ts";
+import { parseBinaryMessage } from "../rpc/binary-message.ts";
 import { edgeKey } from "../rpc/edge.ts";
 import { toConnectError } from "../rpc/errors.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { ServedRpc } from "../rpc/procedures.ts";
 import { callWithProtocolErrors } from "../rpc/protocol-errors.ts";
+import { isSealable } from "../rpc/sealing.ts";
 import type { Bodies } from "./body.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, mediaTypeOf } from "./messages.ts";
 import { sendAnswer } from "./rpc-answer.ts";
@@ -50,7 +53,14 @@ export async function serveRpc(
   const edge = contextValues.get(edgeKey);
   const universal = universalRequestFromNodeRequest(request, response, undefined, contextValues);
   const answer = await admit(handler.method, edge)
-    .then(() => checkedRequest(request, universal, { bodies, ip: edge.client.ip, limit: bodyLimitBytes }))
+    .then(() =>
+      checkedRequest(request, universal, {
+        input: handler.method.input,
+        bodies,
+        ip: edge.client.ip,
+        limit: bodyLimitBytes,
+      }),
+    )
     .then((checked) => callWithProtocolErrors(handler, checked, () => edge.reached))
     .catch((error: unknown) => {
       if (error instanceof AuthError) return errorFormOf(request).errorAnswer(toConnectError(error));
@@ -68,61 +78,72 @@ function refuseUnreadable(request: HttpRequest, handler: UniversalHandler): void
   if (!isSpoken || (needsHttp2 && request.httpVersionMajor === 1)) throw new AuthError("invalid_request");
 }
 
-type Reading = { bodies: Bodies; ip: string; limit: number };
+type Reading = { input: DescMessage; bodies: Bodies; ip: string; limit: number };
 
-/** The JSON of every protocol is held to the rules of the plain routes; bytes that are no JSON are Connect's to parse. */
+/** The rules that messages of both codecs are held to, whatever they are wrapped in. @throws AuthError `invalid_request` */
+function checkMessage({ input }: Pick<Reading, "input">, isJsonText: boolean, bytes: Uint8Array): void {
+  if (isJsonText) parseJsonText(bytes, { sealable: isSealable(input) });
+  else parseBinaryMessage(input, bytes);
+}
+
+/** What Connect's handlers read is held to the rules of all other calls before they do. */
 async function checkedRequest(
   request: HttpRequest,
   universal: UniversalServerRequest,
   reading: Reading,
 ): Promise<UniversalServerRequest> {
   if (request.method === "GET") {
-    await checkQuery(universal.url, reading.limit);
+    await checkQuery(universal.url, reading);
     return universal;
   }
   if (isJson(request)) {
     refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
-    return checkUnary(request, universal, reading);
+    return checkUnary(request, universal, { ...reading, type: "application/json" });
   }
   const type = mediaTypeOf(request);
-  if (type === "application/proto") refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
-  const body = reading.bodies.pass(request, reading.ip);
-  return { ...universal, body: type.endsWith("+json") ? checkFrames(body, reading.limit) : body };
+  if (type === "application/proto") {
+    refuseOtherVersion(headerOf(request, "connect-protocol-version"), "1");
+    return checkUnary(request, universal, { ...reading, type });
+  }
+  return { ...universal, body: checkFrames(reading.bodies.pass(request, reading.ip), type.endsWith("+json"), reading) };
 }
 
-/** A unary Connect call in JSON. */
+/** A unary Connect call, decompressed. */
 async function checkUnary(
   request: HttpRequest,
   universal: UniversalServerRequest,
-  { bodies, ip, limit }: Reading,
+  { input, bodies, ip, limit, type }: Reading & { type: string },
 ): Promise<UniversalServerRequest> {
   const sent = await bodies.read(request, { limit, ip });
   const bytes = await decompress(sent, { encoding: headerOf(request, "content-encoding"), limit });
-  parseJsonText(bytes);
+  checkMessage({ input }, type === "application/json", bytes);
   const header = new Headers(universal.header);
-  header.set("content-type", "application/json");
+  header.set("content-type", type);
   header.delete("content-encoding");
   header.delete("content-length");
   return { ...universal, header, body: once(bytes) };
 }
 
 /** A unary Connect call by GET: the message stands in the query. */
-async function checkQuery(url: string, limit: number): Promise<void> {
+async function checkQuery(url: string, { input, limit }: Reading): Promise<void> {
   const query = new URL(url).searchParams;
   refuseOtherVersion(query.get("connect"), "v1");
-  if (query.get("encoding") !== "json") return;
   const message = query.get("message") ?? "";
   const sent = query.get("base64") === "1" ? Buffer.from(message, "base64url") : Buffer.from(message, "utf8");
   const encoding = query.get("compression") ?? undefined;
-  parseJsonText(await decompress(sent, { encoding, limit }));
+  checkMessage({ input }, query.get("encoding") === "json", await decompress(sent, { encoding, limit }));
 }
 
 /** The frames of gRPC, gRPC-Web and Connect's streams. */
-function checkFrames(body: AsyncIterable<Uint8Array>, limit: number): AsyncIterable<Uint8Array> {
+function checkFrames(
+  body: AsyncIterable<Uint8Array>,
+  isJsonText: boolean,
+  { input, limit }: Reading,
+): AsyncIterable<Uint8Array> {
   async function* check(frames: AsyncIterable<EnvelopedMessage>): AsyncIterable<EnvelopedMessage> {
     for await (const frame of frames) {
       const encoding = (frame.flags & compressedFlag) === 0 ? undefined : compressionGzip.name;
-      parseJsonText(await decompress(frame.data, { encoding, limit }));
+      checkMessage({ input }, isJsonText, await decompress(frame.data, { encoding, limit }));
       yield frame;
     }
   }

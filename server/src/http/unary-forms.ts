@@ -8,6 +8,7 @@ import { AuthError } from "../domain/errors.ts";
 import { parseBinaryMessage } from "../rpc/binary-message.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import { connectErrorAnswer, type RpcAnswer } from "../rpc/protocol-errors.ts";
+import { isSealable } from "../rpc/sealing.ts";
 import { fromHeaders, type HttpRequest, type HttpResponse, headerOf, isJson } from "./messages.ts";
 import { respond } from "./respond.ts";
 
@@ -33,7 +34,10 @@ const connectJson: UnaryForm = {
   contentType: "application/json",
   overhead: 0,
   readTimeout: readConnectTimeout,
-  parse: (method, body) => fromJson(method.input, parseJsonText(body) as JsonValue, { ignoreUnknownFields: true }),
+  parse: (method, body) =>
+    fromJson(method.input, parseJsonText(body, { sealable: isSealable(method.input) }) as JsonValue, {
+      ignoreUnknownFields: true,
+    }),
   respond(response, headers, { method, message }) {
     respond(
       response,

@@ -1,7 +1,7 @@
 import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { AuthError } from "../domain/errors.ts";
-import { FRONT_ENVELOPE_FIELD, SESSION_ENVELOPE_FIELD } from "./sealing.ts";
+import { FRONT_ENVELOPE_FIELD, isSealable, SESSION_ENVELOPE_FIELD } from "./sealing.ts";
 
 /** Far more than any message here has fields. */
 const MAX_FIELDS = 1_000;
@@ -30,10 +30,6 @@ function fieldNumbers(bytes: Uint8Array): number[] {
     if (numbers.push(number) > MAX_FIELDS) throw new AuthError("invalid_request");
   }
   return numbers;
-}
-
-function isSealable(desc: DescMessage): boolean {
-  return desc.fields.some(({ number }) => isEnvelope(number));
 }
 
 function isEnvelope(number: number): boolean {

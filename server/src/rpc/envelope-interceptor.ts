@@ -95,7 +95,7 @@ function findSealed(fields: EnvelopeField[], message: Message): Sealed | undefin
 
 function parsePlaintext(desc: DescMessage, plaintext: Uint8Array): Message {
   try {
-    return fromJson(desc, parseJsonText(plaintext) as JsonValue, { ignoreUnknownFields: true });
+    return fromJson(desc, parseJsonText(plaintext, { sealable: true }) as JsonValue, { ignoreUnknownFields: true });
   } catch (error) {
     if (error instanceof AuthError && error.reason === "envelope_invalid") throw error;
     throw new AuthError("invalid_request", { message: NOT_JSON });

@@ -15,13 +15,17 @@ export type EnvelopeServiceDeps = {
     sealAnswerTo(message: { sid: string; n: number; binding: string }, plaintext: Uint8Array): Promise<SessionMembers>;
   };
   tickets: SealTickets;
+  /** Whether this server answers at that path itself: what is sealed for it is nobody else's to open. */
+  isOwn(binding: string): boolean;
 };
 
 export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<typeof EnvelopeService> {
-  const { openFront, channels, tickets } = deps;
+  const { openFront, channels, tickets, isOwn } = deps;
   return {
     async open({ envelope, binding }, context) {
       if (!BINDING.test(binding)) throw new AuthError("validation_failed", { message: BINDING_RULE });
+      if (isOwn(binding))
+        throw new AuthError("forbidden", { message: "This server's own calls are not for others to open." });
       const holder = holderOf(context);
       if (envelope.case === "frontEnc") {
         const { plaintext, contentKey, jti } = await openFront(envelope.value, binding);
@@ -37,6 +41,7 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
     },
 
     async seal({ sealTicket, payload }, context) {
+      if (payload.length === 0) throw new AuthError("validation_failed", { message: "payload: must not be empty." });
       const ticket = await tickets.read(sealTicket, holderOf(context));
       if (ticket.kind === "session") {
         return { envelope: { case: "sessionEnc", value: await channels.sealAnswerTo(ticket, payload) } };

@@ -15,15 +15,15 @@ const ENVELOPE_MEMBERS = new Map([
 
 /**
  * Parses the JSON of a request, in clear or out of an envelope: strict UTF-8 without a byte order mark, at most 32 levels deep
- * and 1,000 members or items large, no member named twice (which is two things to two parsers), and nothing beside an envelope.
+ * and 1,000 members or items large, no member named twice (which is two things to two parsers), and, of a message that may be sealed, nothing beside an envelope.
  * @throws AuthError `invalid_request` for anything else.
  */
-export function parseJsonText(bytes: Uint8Array): unknown {
+export function parseJsonText(bytes: Uint8Array, { sealable }: { sealable: boolean }): unknown {
   const text = decodeUtf8(bytes);
   const members = countNames(text);
   const json = parse(text);
   if (countMembers(json) !== members) throw new AuthError("invalid_request");
-  return isObject(json) ? withPlainEnvelope(json) : json;
+  return sealable && isObject(json) ? withPlainEnvelope(json) : json;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -105,7 +105,7 @@ function withPlainEnvelope(json: object): object {
     });
   }
   const { epk } = value as { epk?: unknown };
-  if (epk !== undefined) refusePrivateKey(epk);
+  if (isObject(epk)) refusePrivateKey(epk);
   return { [ENVELOPE_MEMBERS.get(name) ?? name]: value };
 }
 

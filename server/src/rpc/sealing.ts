@@ -23,6 +23,11 @@ export type SealingKind = {
   open(envelope: Message, binding: string): Promise<OpenedEnvelope>;
 };
 
+/** Whether a message may come sealed. One that is about envelopes, and has its own fields for them, may not. */
+export function isSealable({ fields }: DescMessage): boolean {
+  return fields.some(({ number }) => number === FRONT_ENVELOPE_FIELD || number === SESSION_ENVELOPE_FIELD);
+}
+
 export type EnvelopePolicy = (method: DescMethod) => SealingRule;
 
 /** The server's rule, with its exceptions by procedure. @throws Error for an exception that names no procedure. */

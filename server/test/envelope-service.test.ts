@@ -1,0 +1,48 @@
+import { createClient } from "@connectrpc/connect";
+import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { newServiceAccount, reasonOf, TRANSPORTS } from "./support/backend.ts";
+import { recipientOf, seal } from "./support/seal.ts";
+import { startApp, type TestApp } from "./support/start-app.ts";
+
+let server: TestApp;
+let secret: string;
+beforeAll(async () => {
+  server = await startApp();
+  secret = await newServiceAccount(server);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const BINDING = "/orders";
+const headers = () => ({ authorization: `Bearer ${secret}` });
+
+async function sealed(binding: string) {
+  const recipient = await recipientOf(server.url, "ECDH-ES");
+  return seal(server, { item: 7 }, { recipient, binding });
+}
+
+describe("what a browser sealed for another back end", () => {
+  test.each(TRANSPORTS)("is opened once, and answered, over %s", async (_name, createTransport) => {
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+    const { envelope, openAnswer } = await sealed(BINDING);
+    const request = { envelope: { case: "frontEnc" as const, value: envelope }, binding: BINDING };
+    const { payload, sealTicket } = await envelopes.open(request, { headers: headers() });
+    expect(JSON.parse(Buffer.from(payload).toString())).toStrictEqual({ item: 7 });
+    const answer = await envelopes.seal({ sealTicket, payload: Buffer.from("[1]") }, { headers: headers() });
+    expect(Buffer.from(await openAnswer(answer.envelope.value as never)).toString()).toBe("[1]");
+    expect(await reasonOf(envelopes.open(request, { headers: headers() }))).toBe("envelope_replayed");
+    const empty = envelopes.seal({ sealTicket, payload: new Uint8Array() }, { headers: headers() });
+    expect(await reasonOf(empty)).toBe("validation_failed");
+  });
+
+  test.each(["/auth/login", "/auth.v1.AuthService/Login", "/auth/handshake", "/backend.v1.KmsService/DecryptKey"])(
+    "is forbidden to open where it was meant for the server's own %s",
+    async (binding) => {
+      const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+      const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+      const { envelope } = await sealed(binding);
+      const request = { envelope: { case: "frontEnc" as const, value: envelope }, binding };
+      expect(await reasonOf(envelopes.open(request, { headers: headers() }))).toBe("forbidden");
+    },
+  );
+});
