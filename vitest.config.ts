@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -11,6 +12,8 @@ export default defineConfig({
   test: {
     include: ["{server,envelope,web-client,node-client,examples}/test/**/*.test.ts"],
     globalSetup: ["server/test/support/global-setup.ts"],
+    // The tests wait for stores and clocks more than they compute: three files at once, also on two cores.
+    maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -143,11 +143,18 @@ function checkFrames(
   async function* check(frames: AsyncIterable<EnvelopedMessage>): AsyncIterable<EnvelopedMessage> {
     for await (const frame of frames) {
       const encoding = (frame.flags & compressedFlag) === 0 ? undefined : compressionGzip.name;
-      checkMessage({ input }, isJsonText, await decompress(frame.data, { encoding, limit }));
+      await decompress(frame.data, { encoding, limit })
+        .then((bytes) => checkMessage({ input }, isJsonText, bytes))
+        .catch(throwInStream);
       yield frame;
     }
   }
   return pipe(body, transformSplitEnvelope(limit), check, transformJoinEnvelopes());
+}
+
+/** What reads the frames tells a `ConnectError` by its code, and anything else for a fault of the server. */
+function throwInStream(error: unknown): never {
+  throw error instanceof AuthError ? toConnectError(error) : error;
 }
 
 type Compressed = { encoding: string | undefined; limit: number };
