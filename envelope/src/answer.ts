@@ -2,15 +2,11 @@ import { type AnswerAad, checkAnswerAad, encodeAnswerAad } from "./aad.ts";
 import { ivBytes, openGcm } from "./aes-gcm.ts";
 import { encodeBase64url } from "./base64url.ts";
 import { type Bytes, messageBytes, randomBytes } from "./bytes.ts";
-import type { ChannelKey } from "./channel-keys.ts";
 import { type FrontAnswer, parseAnswer } from "./envelope.ts";
+import type { GcmKey } from "./gcm-key.ts";
 
 /** Seals an answer under its request's key, bound to that request. */
-export async function sealAnswer(
-  key: ChannelKey,
-  about: AnswerAad,
-  plaintext: Uint8Array | string,
-): Promise<FrontAnswer> {
+export async function sealAnswer(key: GcmKey, about: AnswerAad, plaintext: Uint8Array | string): Promise<FrontAnswer> {
   const aad = encodeAnswerAad(about);
   const iv = randomBytes(ivBytes);
   const ct = await key.seal(messageBytes(plaintext), { iv, additionalData: aad });

@@ -1,9 +1,9 @@
-export type { ChannelKey, DeriveChannelKey, GcmInput } from "./channel-keys.ts";
 export type { ClientChannel, SealedMessage } from "./client-channel.ts";
 export type { CurveName } from "./curves.ts";
 export type { EphemeralKey, FrontAlg, FrontAnswer, FrontEnvelope } from "./envelope.ts";
 export { EnvelopeError, type EnvelopeErrorCode } from "./errors.ts";
 export type { Opener, Recipient } from "./front-key.ts";
+export type { GcmInput, GcmKey } from "./gcm-key.ts";
 export {
   type HandshakeStatement,
   handshakeProofPayload,

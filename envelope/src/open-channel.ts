@@ -1,4 +1,4 @@
-import { channelKeys, type DeriveChannelKey } from "./channel-keys.ts";
+import { type ChannelPrimitives, channelKeys } from "./channel-keys.ts";
 import { type ParsedSessionEnvelope, readSid, type SessionEnvelope } from "./session-envelope.ts";
 import { openMessage, sealMessage } from "./session-message.ts";
 
@@ -26,18 +26,18 @@ export type ChannelOptions = {
   sid: string;
   /** 32 bytes: of `acceptKeyShare`, or the `contentKey` of a handshake without key share. Not changed, and not kept. */
   root: Uint8Array;
-  /** Where the keys come from. Default: WebCrypto. */
-  deriveKey?: DeriveChannelKey;
+  /** Default: WebCrypto. */
+  primitives?: ChannelPrimitives;
 };
 
 /**
  * A channel's far end. It holds keys and no other state: one may serve many messages at once, and any replica may make its own.
  * Rejects with `envelope_invalid` when the sid is none, and with a RangeError unless the root has 32 bytes.
  */
-export async function openChannel({ sid: text, root, deriveKey }: ChannelOptions): Promise<ServerChannel> {
+export async function openChannel({ sid: text, root, primitives }: ChannelOptions): Promise<ServerChannel> {
   const sid = readSid(text);
   const copy = new Uint8Array(root);
-  const { c2s, s2c } = await channelKeys({ sid, root: copy, deriveKey });
+  const { c2s, s2c } = await channelKeys({ sid, root: copy, primitives });
   copy.fill(0);
   const sealAnswerTo: ServerChannel["sealAnswerTo"] = ({ n, binding }, answer) =>
     sealMessage(s2c, { direction: "s2c", sid, n, binding }, answer);

@@ -2,10 +2,10 @@ import { readRequestAad } from "./aad.ts";
 import type { Sealed } from "./aes-gcm.ts";
 import { sealAnswer } from "./answer.ts";
 import type { Bytes } from "./bytes.ts";
-import type { ChannelKey } from "./channel-keys.ts";
 import { type FrontAnswer, parseEnvelope } from "./envelope.ts";
 import { EnvelopeError } from "./errors.ts";
 import type { Opener } from "./front-key.ts";
+import type { GcmKey } from "./gcm-key.ts";
 import { importGcmKey, type Primitives, webCrypto } from "./primitives.ts";
 import { replayIdOf } from "./replay-id.ts";
 
@@ -85,7 +85,7 @@ export async function openRequest(
   };
 }
 
-async function openAuthentic(key: ChannelKey, { iv, ct }: Sealed, additionalData: Bytes): Promise<Uint8Array> {
+async function openAuthentic(key: GcmKey, { iv, ct }: Sealed, additionalData: Bytes): Promise<Uint8Array> {
   try {
     return await key.open(ct, { iv, additionalData });
   } catch {

@@ -1,18 +1,18 @@
 import { contentKeyBytes, encryptGcm, importContentKey, openGcm } from "./aes-gcm.ts";
 import type { Bytes } from "./bytes.ts";
-import type { ChannelKey } from "./channel-keys.ts";
 import { type CurveName, curves } from "./curves.ts";
 import { agree, importPoint } from "./ecdh.ts";
+import type { GcmKey } from "./gcm-key.ts";
 import { type HkdfInput, hkdfSha256 } from "./hkdf.ts";
 import type { FrontJwk } from "./jwk.ts";
 
 /**
- * What opening a request takes of a platform. The package has it on WebCrypto, each of whose operations is a trip to another
- * thread; a server may bring its own, synchronous or not.
+ * What a server's end takes of a platform. The package has it on WebCrypto, each of whose operations is a trip to another
+ * thread; a server may bring its own, synchronous or not. None of them keeps or changes the bytes it is given.
  */
 export type Primitives = {
   /** AES-256-GCM under 32 bytes. */
-  importKey(raw: Bytes): ChannelKey | Promise<ChannelKey>;
+  importKey(raw: Bytes): GcmKey | Promise<GcmKey>;
   /** RFC 5869, extract and expand. */
   hkdfSha256(secret: Bytes, input: HkdfInput): Bytes | Promise<Bytes>;
   /** RFC 2104. */
@@ -46,7 +46,7 @@ export const webCrypto: Primitives = {
 };
 
 /** Wraps the import so that no primitive is ever given a key of another length. */
-export async function importGcmKey({ importKey }: Primitives, raw: Bytes): Promise<ChannelKey> {
+export async function importGcmKey({ importKey }: Pick<Primitives, "importKey">, raw: Bytes): Promise<GcmKey> {
   if (raw.length !== contentKeyBytes) throw new RangeError("a content key has 32 bytes");
   return await importKey(raw);
 }

@@ -1,8 +1,9 @@
 import { ivBytes } from "./aes-gcm.ts";
 import { encodeBase64url } from "./base64url.ts";
 import { type Bytes, messageBytes, randomBytes, utf8 } from "./bytes.ts";
-import type { ChannelKey, Direction } from "./channel-keys.ts";
+import type { Direction } from "./channel-keys.ts";
 import { EnvelopeError } from "./errors.ts";
+import type { GcmKey } from "./gcm-key.ts";
 import type { ParsedSessionEnvelope, SessionEnvelope } from "./session-envelope.ts";
 
 /** What a message is: nothing of it is sent that is not also authenticated. */
@@ -21,7 +22,7 @@ export function messageAad({ direction, sid, n, binding }: MessageName): Bytes {
 
 /** Seals under a fresh random IV, also when the same name is sealed again. */
 export async function sealMessage(
-  key: ChannelKey,
+  key: GcmKey,
   name: MessageName,
   plaintext: Uint8Array | string,
 ): Promise<SessionEnvelope> {
@@ -32,7 +33,7 @@ export async function sealMessage(
 
 /** The plaintext of the message of exactly that name; throws `envelope_invalid` when anything at all is wrong. */
 export async function openMessage(
-  key: ChannelKey,
+  key: GcmKey,
   name: MessageName,
   { sid, n, sealed: { iv, ct } }: ParsedSessionEnvelope,
 ): Promise<Uint8Array> {

@@ -14,26 +14,26 @@ import {
   shareOutcome,
 } from "./support/channel-outcomes.ts";
 import { channelFile, forwardSecretCases, negativeChannel } from "./support/channel-vectors.ts";
-import { deriveWithNode } from "./support/node-key.ts";
+import { nodeChannel } from "./support/node-key.ts";
 import { bytes, expectedOutcome } from "./support/outcomes.ts";
 
 const { cases, sig_jwks } = channelFile;
-const primitives = [
-  { on: "WebCrypto", deriveKey: undefined },
-  { on: "node:crypto", deriveKey: deriveWithNode },
+const platforms = [
+  { on: "WebCrypto", primitives: undefined },
+  { on: "node:crypto", primitives: nodeChannel },
 ];
 
-describe.each(primitives)("the channel vectors, with keys on $on", ({ deriveKey }) => {
+describe.each(platforms)("the channel vectors, with keys on $on", ({ primitives }) => {
   test.each(cases)("open: $name, the first message and the last, and their answers", async (sample) => {
-    expect(await openChannelCase(sample, deriveKey)).toEqual(expectedMessages(sample));
+    expect(await openChannelCase(sample, primitives)).toEqual(expectedMessages(sample));
   });
 
   test.each(negativeChannel.messages)("answer $expect to a message: $name", async (row) => {
-    expect(await messageOutcome(negativeChannel, row, deriveKey)).toEqual(expectedOutcome(row));
+    expect(await messageOutcome(negativeChannel, row, primitives)).toEqual(expectedOutcome(row));
   });
 
   test.each(negativeChannel.answers)("say $expect of an answer: $name", async (row) => {
-    expect(await sessionAnswerOutcome(negativeChannel, row, deriveKey)).toEqual(expectedOutcome(row));
+    expect(await sessionAnswerOutcome(negativeChannel, row, primitives)).toEqual(expectedOutcome(row));
   });
 });
 

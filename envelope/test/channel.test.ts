@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { clientChannel } from "../src/client-channel.ts";
 import { maxMessages, openChannel, parseSessionEnvelope, type SessionEnvelope } from "../src/index.ts";
 import { connect, sid } from "./support/handshake.ts";
-import { deriveWithNode } from "./support/node-key.ts";
+import { nodeChannel } from "./support/node-key.ts";
 
 const binding = "/auth/login";
 const invalid = { name: "EnvelopeError", code: "envelope_invalid" };
@@ -157,7 +157,7 @@ describe("a channel", () => {
   });
 
   test("opens on node:crypto what was sealed on WebCrypto, and the other way round", async () => {
-    const onNode = await openChannel({ sid, root, deriveKey: deriveWithNode });
+    const onNode = await openChannel({ sid, root, primitives: nodeChannel });
     const { envelope, openAnswer } = await client.seal('{"a":1}', binding);
     const opened = await onNode.open(parseSessionEnvelope(envelope), binding);
     expect(text(opened.plaintext)).toBe('{"a":1}');
@@ -165,8 +165,8 @@ describe("a channel", () => {
   });
 
   test("hides what goes wrong inside a port behind the one code", async () => {
-    const broken = () => ({ seal: fail, open: fail });
-    const channel = await openChannel({ sid, root, deriveKey: broken });
+    const broken = { ...nodeChannel, importKey: () => ({ seal: fail, open: fail }) };
+    const channel = await openChannel({ sid, root, primitives: broken });
     const { envelope } = await client.seal("{}", binding);
     await expect(channel.open(parseSessionEnvelope(envelope), binding)).rejects.toMatchObject(invalid);
   });

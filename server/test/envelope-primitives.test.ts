@@ -8,7 +8,7 @@ import {
   requestOutcome,
 } from "../../envelope/test/support/outcomes.ts";
 import { negatives, positiveCases } from "../../envelope/test/support/vectors.ts";
-import { deriveChannelKey, nodePrimitives } from "../src/crypto/envelope-primitives.ts";
+import { nodePrimitives } from "../src/crypto/envelope-primitives.ts";
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
 
@@ -58,9 +58,18 @@ test("HMAC gives RFC 4231's second answer", () => {
   );
 });
 
-describe("a channel's key", () => {
-  const key = deriveChannelKey(hex("11".repeat(32)), { salt: hex("22"), info: hex("33") });
+describe("a key", () => {
+  const raw = hex("11".repeat(32));
+  const key = nodePrimitives.importKey(raw);
   const input = { iv: hex("00".repeat(12)), additionalData: hex("44") };
+
+  test("does not depend on the bytes that it was made of", async () => {
+    const copy = raw.slice();
+    const own = await nodePrimitives.importKey(copy);
+    copy.fill(0);
+    const sealed = new Uint8Array(await own.seal(hex("c0ffee"), input));
+    expect(Buffer.from(await (await key).open(sealed, input)).toString("hex")).toBe("c0ffee");
+  });
 
   test("opens what it sealed, and nothing that was changed or cut", async () => {
     const { seal, open } = await key;

@@ -1,5 +1,5 @@
 import { utf8, utf8Text } from "../../src/bytes.ts";
-import { channelKeys, type DeriveChannelKey, type Direction } from "../../src/channel-keys.ts";
+import { type ChannelPrimitives, channelKeys, type Direction } from "../../src/channel-keys.ts";
 import { curves } from "../../src/curves.ts";
 import { agreeWithStranger } from "../../src/ecdh.ts";
 import { verifyHandshakeProof } from "../../src/handshake-proof.ts";
@@ -22,8 +22,8 @@ import { bytes, type Outcome, outcome } from "./outcomes.ts";
 type Channel = Pick<NegativeChannelFile, "sid" | "root">;
 
 /** What a server makes of a message. */
-export async function messageOutcome({ sid, root }: Channel, row: MessageRow, deriveKey?: DeriveChannelKey) {
-  const channel = await openChannel({ sid, root: bytes(root), ...(deriveKey && { deriveKey }) });
+export async function messageOutcome({ sid, root }: Channel, row: MessageRow, primitives?: ChannelPrimitives) {
+  const channel = await openChannel({ sid, root: bytes(root), ...(primitives && { primitives }) });
   return await outcome(async () => (await channel.open(parseSessionEnvelope(row.envelope), row.binding)).plaintext);
 }
 
@@ -31,9 +31,9 @@ export async function messageOutcome({ sid, root }: Channel, row: MessageRow, de
 export async function sessionAnswerOutcome(
   { sid, root }: Channel,
   row: SessionAnswerRow,
-  deriveKey?: DeriveChannelKey,
+  primitives?: ChannelPrimitives,
 ) {
-  const { s2c } = await channelKeys({ sid, root: bytes(root), deriveKey });
+  const { s2c } = await channelKeys({ sid, root: bytes(root), primitives });
   const name = { direction: "s2c", sid, n: row.n, binding: row.binding } as const;
   return await outcome(async () => await openMessage(s2c, name, parseSessionEnvelope(row.envelope)));
 }
@@ -51,9 +51,9 @@ export async function shareOutcome({ key_share }: ShareRow): Promise<Outcome> {
 }
 
 /** The messages of a case as its server opens them, and the answers as its client does, with the texts they authenticate. */
-export async function openChannelCase({ sid, root, messages }: ChannelCase, deriveKey?: DeriveChannelKey) {
-  const server = await openChannel({ sid, root: bytes(root), ...(deriveKey && { deriveKey }) });
-  const { s2c } = await channelKeys({ sid, root: bytes(root), deriveKey });
+export async function openChannelCase({ sid, root, messages }: ChannelCase, primitives?: ChannelPrimitives) {
+  const server = await openChannel({ sid, root: bytes(root), ...(primitives && { primitives }) });
+  const { s2c } = await channelKeys({ sid, root: bytes(root), primitives });
   return await Promise.all(
     messages.map(async ({ n, binding, envelope, answer }) => {
       const aad = (direction: Direction) => utf8Text(messageAad({ direction, sid, n, binding }));

@@ -13,7 +13,7 @@ import {
 import { LRUCache } from "lru-cache";
 import { AuthError } from "../domain/errors.ts";
 import type { ChannelStore, Kms } from "../service/ports.ts";
-import { deriveChannelKey } from "./envelope-primitives.ts";
+import { nodePrimitives } from "./envelope-primitives.ts";
 import { type SigningKey, signCompact } from "./jws.ts";
 
 /** 128 random bits: nobody guesses the id of a channel. */
@@ -53,14 +53,14 @@ export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Chan
   // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time. They go with their channel.
   const lifeMs = (ttlS + HAND_OVER_S) * 1000;
   const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS, ttl: lifeMs, ttlAutopurge: true });
-  const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), deriveKey: deriveChannelKey });
+  const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), primitives: nodePrimitives });
 
   async function load(sid: string): Promise<ServerChannel | undefined> {
     const wrapped = await store.findRoot(sid);
     if (wrapped === undefined) return undefined;
     const unwrapped = await kms.unwrap(wrapped, wrapContext(sid));
     if (unwrapped === undefined) return undefined;
-    const channel = await openChannel({ sid, root: unwrapped.secret, deriveKey: deriveChannelKey });
+    const channel = await openChannel({ sid, root: unwrapped.secret, primitives: nodePrimitives });
     unwrapped.secret.fill(0);
     kept.set(sid, channel);
     return channel;

@@ -5,9 +5,10 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   diffieHellman,
 } from "node:crypto";
-import type { Agreement, CurveName, DeriveChannelKey, FrontJwk, HkdfInput, Primitives } from "@sello/envelope";
+import type { Agreement, CurveName, FrontJwk, HkdfInput, Primitives } from "@sello/envelope";
 
 /** RFC 7518 section 5.3. Node would take tags from 4 bytes on. */
 const ALGORITHM = "aes-256-gcm";
@@ -38,26 +39,26 @@ const AGREEMENTS: Record<CurveName, (jwk: FrontJwk) => Agreement> = {
  * to another thread, and no password hash stands before it there.
  */
 export const nodePrimitives: Primitives = {
-  importKey: (key) => ({
-    seal(plaintext, { iv, additionalData }) {
-      const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS).setAAD(additionalData);
-      return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-    },
-    open(ct, { iv, additionalData }) {
-      const decipher = createDecipheriv(ALGORITHM, key, iv, OPTIONS).setAAD(additionalData);
-      decipher.setAuthTag(ct.subarray(ct.length - TAG_BYTES));
-      const opened = decipher.update(ct.subarray(0, ct.length - TAG_BYTES));
-      // Nothing leaves before the tag was checked.
-      return Buffer.concat([opened, decipher.final()]);
-    },
-  }),
+  importKey(raw) {
+    const key = createSecretKey(raw);
+    return {
+      seal(plaintext, { iv, additionalData }) {
+        const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS).setAAD(additionalData);
+        return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+      },
+      open(ct, { iv, additionalData }) {
+        const decipher = createDecipheriv(ALGORITHM, key, iv, OPTIONS).setAAD(additionalData);
+        decipher.setAuthTag(ct.subarray(ct.length - TAG_BYTES));
+        const opened = decipher.update(ct.subarray(0, ct.length - TAG_BYTES));
+        // Nothing leaves before the tag was checked.
+        return Buffer.concat([opened, decipher.final()]);
+      },
+    };
+  },
   hkdfSha256,
   hmacSha256,
   importAgreement: (curve, jwk) => AGREEMENTS[curve](jwk),
 };
-
-export const deriveChannelKey: DeriveChannelKey = (root, { salt, info }) =>
-  nodePrimitives.importKey(hkdfSha256(root, { salt, info, length: HASH_BYTES }));
 
 /** RFC 5869 with one round of expansion: two HMACs cost half of Node's own `hkdfSync`. */
 function hkdfSha256(secret: Bytes, { salt, info, length }: HkdfInput): Bytes {
