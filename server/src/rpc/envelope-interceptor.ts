@@ -96,8 +96,7 @@ function findSealed(fields: EnvelopeField[], message: Message): Sealed | undefin
 function parsePlaintext(desc: DescMessage, plaintext: Uint8Array): Message {
   try {
     return fromJson(desc, parseJsonText(plaintext, { sealable: true }) as JsonValue, { ignoreUnknownFields: true });
-  } catch (error) {
-    if (error instanceof AuthError && error.reason === "envelope_invalid") throw error;
+  } catch {
     throw new AuthError("invalid_request", { message: NOT_JSON });
   }
 }

@@ -92,10 +92,7 @@ function isObject(json: unknown): json is object {
   return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
-const KEY_SHARES = ["key_share", "keyShare"];
-
 function withPlainEnvelope(json: object): object {
-  for (const name of KEY_SHARES) if (name in json) refusePrivateKey((json as Record<string, unknown>)[name]);
   const envelope = Object.entries(json).find(([name]) => ENVELOPE_MEMBERS.has(name));
   if (envelope === undefined) return json;
   const [name, value] = envelope;
@@ -104,12 +101,5 @@ function withPlainEnvelope(json: object): object {
       message: "An envelope travels alone, as an object: send nothing beside it.",
     });
   }
-  const { epk } = value as { epk?: unknown };
-  if (isObject(epk)) refusePrivateKey(epk);
   return { [ENVELOPE_MEMBERS.get(name) ?? name]: value };
-}
-
-/** A sender who shows the private half of an ephemeral key made a mistake that a parser would pass over. */
-function refusePrivateKey(key: unknown): void {
-  if (!isObject(key) || "d" in key) throw new AuthError("envelope_invalid");
 }

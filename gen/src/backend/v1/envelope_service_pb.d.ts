@@ -165,7 +165,9 @@ export declare const EnvelopeService: GenService<{
   /**
    * Seals the answer to a request that was opened before, under the same key.
    *
-   * Fails with `envelope_invalid` for a ticket that is none, and `envelope_expired` ten minutes after it was given out.
+   * Fails with `envelope_invalid` for a ticket that is none, `envelope_expired` ten minutes after it was given out, and
+   * `channel_expired` when the channel of the request has ended since. The call has been carried out then: do not pass these
+   * codes on, for they tell a client to call again.
    *
    * @generated from rpc backend.v1.EnvelopeService.Seal
    */

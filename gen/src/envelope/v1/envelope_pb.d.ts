@@ -118,6 +118,13 @@ export declare type EphemeralKey = Message<"envelope.v1.EphemeralKey"> & {
    * @generated from field: optional string y = 4;
    */
   y?: string | undefined;
+
+  /**
+   * The private half, which has no business here: a key that shows it is `envelope_invalid`.
+   *
+   * @generated from field: optional string d = 5;
+   */
+  d?: string | undefined;
 };
 
 /**
