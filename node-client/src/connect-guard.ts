@@ -5,6 +5,7 @@ import { AuthError } from "./errors.ts";
 import { type Caller, createGuard, type Guard, type GuardDeps, type GuardOptions } from "./guard.ts";
 import { toPublicError } from "./public-error.ts";
 import { openMessage } from "./sealed-message.ts";
+import { unsealedAnswer } from "./unsealed-answer.ts";
 
 /** Where handlers find who calls: `context.values.get(callerKey)`. */
 export const callerKey: ContextKey<Caller | undefined> = createContextKey<Caller | undefined>(undefined, {
@@ -33,10 +34,7 @@ export function createConnectGuard(deps: GuardDeps, options: GuardOptions = {}):
     if (response.stream) throw new ConnectError("a sealed call cannot be answered by a stream", Code.Internal);
     const message = await opened.sealAnswer(response.message).catch((error: unknown) => {
       guard.onProblem(error);
-      // Carried out: no code that tells a client to call again.
-      throw toConnectError(
-        new AuthError("internal", { message: "The call was made, but its answer could not be sealed." }),
-      );
+      throw toConnectError(unsealedAnswer());
     });
     return { ...response, message };
   };

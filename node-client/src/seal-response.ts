@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { AuthError } from "./errors.ts";
 import type { SealedJson } from "./sealed-body.ts";
+import { unsealedAnswer } from "./unsealed-answer.ts";
 import { writeError } from "./write-error.ts";
 
 export type SealResponse = { sealText(json: Uint8Array): Promise<SealedJson>; onProblem(error: unknown): void };
@@ -57,7 +58,7 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
       release();
       onProblem(error);
       for (const name of ["etag", "content-encoding", "transfer-encoding"]) response.removeHeader(name);
-      writeError(response, unsealed());
+      writeError(response, unsealedAnswer());
     }
   }
 
@@ -71,14 +72,6 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
   function release(): void {
     for (const name of [...Object.keys(held), "writableEnded", "headersSent"]) Reflect.deleteProperty(response, name);
   }
-}
-
-/**
- * The call was carried out and its answer cannot be told. Never with the code of an envelope or a channel: those tell a client
- * that nothing was done, and it would call again.
- */
-function unsealed(): AuthError {
-  return new AuthError("internal", { message: "The call was made, but its answer could not be sealed." });
 }
 
 function goesInClear({ statusCode }: ServerResponse): boolean {

@@ -220,3 +220,15 @@ describe("the answer to a sealed request", () => {
     expect(await sealed.open(JSON.parse(text))).toStrictEqual({ first: true });
   });
 });
+
+test("a sealed call whose answer cannot be sealed is told as made, with no code that asks for another try", async () => {
+  const issuer = startIssuer();
+  const url = await guarded(issuer, { sealed: "required" }, (_request, response) => {
+    issuer.setDown(true);
+    json(response, { made: true });
+  });
+  const { body } = await issuer.seal({ item: 7 }, { binding: new URL(url).pathname });
+  const answer = await call<ErrorBody>(url, { body, headers: bearer(issuer.issue()) });
+  expect([answer.status, answer.body.error.code]).toStrictEqual([500, "internal"]);
+  expect(answer.body.error.message).toContain("was made");
+});

@@ -123,7 +123,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
   });
   const methods = SERVICES.flatMap((service) => service.methods);
   const rule = createEnvelopePolicy(config.sealing, methods);
-  const envelopes = createEnvelopeInterceptors([frontEnvelope(openFront), sessionEnvelope(channels.open)], rule);
+  const envelopes = createEnvelopeInterceptors([frontEnvelope(openFront), sessionEnvelope(channels)], rule);
   const plainOnLocalhost = config.environment === "development" && config.tls === undefined;
   const tickets = createSealTickets(deps.kms, deps.clock);
   const endedSessions = createEndedSessions(stores.database);
@@ -131,7 +131,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
   return createProcedures(
     [
       implement(AuthService, createAuthService(deps, createRefreshCookie({ plainOnLocalhost }))),
-      implement(ChannelService, createChannelService(channels.create)),
+      implement(ChannelService, createChannelService(channels)),
       implement(KeyService, createKeyService(keys.ring)),
       implement(EnvelopeService, createEnvelopeService({ openFront, channels, tickets, isOwn: ownPaths() })),
       ...createBackendServices(deps, { endedSessions, stopping }),

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { maxMessages } from "@sello/envelope";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { createMemoryChannels } from "../src/memory/channels.ts";
 import { createMemoryNonces } from "../src/memory/nonces.ts";
 import { createMemoryRateCounter } from "../src/memory/rate-counter.ts";
 import { openRedisStores } from "../src/redis/stores.ts";
-import { type ChannelStore, MAX_CHANNEL_MESSAGES, type Nonces } from "../src/service/ports.ts";
+import type { ChannelStore } from "../src/service/channel-ports.ts";
+import type { Nonces } from "../src/service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../src/service/rate-limits.ts";
 import { hasRedisServer, isRequired, startRedisCluster, startRedisServer } from "./support/redis-server.ts";
 import { createTestClock } from "./support/test-clock.ts";
@@ -116,7 +118,7 @@ describe.each(STORES)("$name", ({ open, missing }) => {
       const { here, there } = ports();
       const sid = id();
       await here.channels.create(sid, "wrapped", 60);
-      for (const n of [1, 2, 8191, 8192, MAX_CHANNEL_MESSAGES]) {
+      for (const n of [1, 2, 8191, 8192, maxMessages]) {
         const outcomes = await Promise.all(
           Array.from({ length: 20 }, (_, i) => (i % 2 ? here : there).channels.accept(sid, n)),
         );

@@ -8,11 +8,11 @@ import {
   type ParsedSessionEnvelope,
   parseSessionEnvelope,
   type ServerChannel,
-  type SessionEnvelope,
 } from "@sello/envelope";
 import { LRUCache } from "lru-cache";
 import { AuthError } from "../domain/errors.ts";
-import type { ChannelStore, Kms } from "../service/ports.ts";
+import type { ChannelStore, Channels } from "../service/channel-ports.ts";
+import type { Kms } from "../service/ports.ts";
 import { nodePrimitives } from "./envelope-primitives.ts";
 import { type SigningKey, signCompact } from "./jws.ts";
 
@@ -23,34 +23,12 @@ const ROOT_BYTES = 32;
 const HAND_OVER_S = 60;
 const KEPT_CHANNELS = 10_000;
 
-export type Handshake = { contentKey: Uint8Array; keyShare: object | undefined; binding: string };
-export type NewChannel = {
-  sid: string;
-  expiresInS: number;
-  /** The server's half, and the proof that it is the server's, when the client sent a key share. */
-  agreed: { keyShare: { kty: string; crv: string; x: string; y?: string }; proof: string } | undefined;
-};
-
-/** The server's end of the channels of stateful envelopes: contract section 8. */
-export type Channels = {
-  /** @throws AuthError `envelope_invalid` for a key share that is none, `unavailable`. */
-  create(handshake: Handshake): Promise<NewChannel>;
-  /**
-   * Opens a message, and accepts it: the same one never opens again, on any replica.
-   * @throws AuthError `channel_expired` for whatever no living channel opens, `envelope_replayed`, `unavailable`.
-   */
-  open(envelope: object, binding: string): Promise<OpenedMessage & { sid: string }>;
-  /** Seals the answer to a message that was opened before, on any replica. @throws AuthError `channel_expired`, `unavailable` */
-  sealAnswerTo(
-    message: { sid: string; n: number; binding: string },
-    plaintext: Uint8Array | string,
-  ): Promise<SessionEnvelope>;
-};
-
 export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): SigningKey; ttlS: number };
 
+/** Contract section 8. */
 export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Channels {
-  // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time. They go with their channel.
+  // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time. They are
+  // forgotten one life of a channel after they were last derived.
   const lifeMs = (ttlS + HAND_OVER_S) * 1000;
   const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS, ttl: lifeMs, ttlAutopurge: true });
   const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), primitives: nodePrimitives });

@@ -51,6 +51,8 @@ export function createBodies(budget: BodyBudget): Bodies {
 
 /** By events: an iterator takes several turns of the loop for each piece. */
 function eachChunk(request: HttpRequest, keep: (chunk: Buffer) => void): Promise<void> {
+  // Who left before this, while the call was admitted, sends no event any more.
+  if (request.destroyed) return Promise.reject(new AuthError("invalid_request"));
   return new Promise((resolve, reject) => {
     const stop = () => request.off("data", onData).off("end", onEnd).off("error", onLost).off("close", onLost);
     const onData = (chunk: Buffer) => {

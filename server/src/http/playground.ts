@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { isLoopback } from "../domain/address.ts";
-import { type HttpRequest, headerOf } from "./messages.ts";
+import { isNotModified } from "./not-modified.ts";
 import type { OperationsPage } from "./operations.ts";
 import { respond } from "./respond.ts";
 
@@ -102,16 +102,11 @@ async function pageOf(type: string, content: string | Uint8Array): Promise<Opera
   const headers = { "cache-control": "no-cache", "content-security-policy": POLICY, etag };
   const contentType = type === "application/json" ? type : `${type}; charset=utf-8`;
   return async (response, request) => {
-    if (isHeld(request, etag)) {
+    if (isNotModified(request, etag)) {
       response.writeHead(304, headers);
       response.end();
       return;
     }
     respond(response, 200, { ...headers, "content-type": contentType }, bytes);
   };
-}
-
-function isHeld(request: HttpRequest, etag: string): boolean {
-  const held = headerOf(request, "if-none-match")?.split(",") ?? [];
-  return held.some((tag) => tag.trim().replace(/^W\//, "") === etag);
 }

@@ -18,6 +18,7 @@ import type { Bodies } from "./body.ts";
 import { callSignal } from "./call-signal.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, toHeaders } from "./messages.ts";
+import { isNotModified } from "./not-modified.ts";
 import { respond, respondError } from "./respond.ts";
 
 export type RestOptions = { procedures: Procedures; policies: Policies; bodies: Bodies; bodyLimitBytes: number };
@@ -90,18 +91,12 @@ function respondMessage(request: HttpRequest, response: HttpResponse, answer: Me
   for (const [name, value] of answer.header) if (name !== "set-cookie") headers[name] = value;
   const cookies = answer.header.getSetCookie();
   if (cookies.length > 0) response.setHeader("set-cookie", cookies);
-  if (isNotModified(headerOf(request, "if-none-match"), headers["etag"])) {
+  if (isNotModified(request, headers["etag"])) {
     response.writeHead(304, headers);
     response.end();
     return;
   }
   respond(response, answer.status, headers, JSON.stringify(toRestJson(answer.method, answer.message)));
-}
-
-/** RFC 9110 section 13.1.2: a list, compared weakly, since a proxy that compresses weakens the tag. */
-function isNotModified(wanted: string | undefined, etag: string | undefined): boolean {
-  if (wanted === undefined || etag === undefined) return false;
-  return wanted.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
 }
 
 /** Proto field names, except where the contract names the JSON member itself (`__front_enc__`). */

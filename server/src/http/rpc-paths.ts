@@ -2,6 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import {
   compressedFlag,
+  createAsyncIterable,
   type EnvelopedMessage,
   pipe,
   transformJoinEnvelopes,
@@ -121,7 +122,7 @@ async function checkUnary(
   header.set("content-type", type);
   header.delete("content-encoding");
   header.delete("content-length");
-  return { ...universal, header, body: once(bytes) };
+  return { ...universal, header, body: createAsyncIterable([bytes]) };
 }
 
 /** A unary Connect call by GET: the message stands in the query. */
@@ -176,8 +177,4 @@ function isTooLarge(error: unknown): boolean {
 
 function refuseOtherVersion(sent: string | null | undefined, spoken: string): void {
   if (sent !== undefined && sent !== null && sent !== spoken) throw new AuthError("invalid_request");
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

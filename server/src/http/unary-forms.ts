@@ -72,12 +72,10 @@ const grpc: UnaryForm = {
   respond(response, headers, { method, message }) {
     response.writeHead(200, { ...fromHeaders(headers), "content-type": this.contentType });
     response.addTrailers({ "grpc-status": grpcStatusOk });
-    response.end(frame(toBinary(method.output, message)));
+    response.end(encodeEnvelope(0, toBinary(method.output, message)));
   },
   errorAnswer(error) {
-    const trailer = new Headers();
-    setTrailerStatus(trailer, error);
-    return { status: 200, header: new Headers({ "content-type": this.contentType }), trailer };
+    return { status: 200, header: new Headers({ "content-type": this.contentType }), trailer: trailerOf(error) };
   },
 };
 
@@ -87,13 +85,11 @@ const grpcWeb: UnaryForm = {
   protocolName: "grpc-web",
   contentType: "application/grpc-web+proto",
   respond(response, headers, { method, message }) {
-    const body = Buffer.concat([frame(toBinary(method.output, message)), GRPC_WEB_OK]);
+    const body = Buffer.concat([encodeEnvelope(0, toBinary(method.output, message)), GRPC_WEB_OK]);
     respond(response, 200, { ...fromHeaders(headers), "content-type": this.contentType }, body);
   },
   errorAnswer(error) {
-    const trailer = new Headers();
-    setTrailerStatus(trailer, error);
-    const body = encodeEnvelope(trailerFlag, trailerSerialize(trailer));
+    const body = encodeEnvelope(trailerFlag, trailerSerialize(trailerOf(error)));
     return {
       status: 200,
       header: new Headers({ "content-type": this.contentType }),
@@ -136,6 +132,12 @@ function valid(timeout: { timeoutMs?: number; error?: ConnectError | undefined }
   return timeout.timeoutMs;
 }
 
+function trailerOf(error: ConnectError): Headers {
+  const trailer = new Headers();
+  setTrailerStatus(trailer, error);
+  return trailer;
+}
+
 /** The one message of a unary call, which is not compressed. */
 function unframe(body: Uint8Array, limit: number): Uint8Array {
   if (body.length < FRAME_HEADER_BYTES || body[0] !== 0) throw new AuthError("invalid_request");
@@ -143,12 +145,4 @@ function unframe(body: Uint8Array, limit: number): Uint8Array {
   if (length > limit) throw new AuthError("payload_too_large");
   if (length !== body.length - FRAME_HEADER_BYTES) throw new AuthError("invalid_request");
   return body.subarray(FRAME_HEADER_BYTES);
-}
-
-function frame(message: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(FRAME_HEADER_BYTES + message.length);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, FRAME_HEADER_BYTES);
-  return framed;
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
-import type { ChannelStore, Clock } from "../service/ports.ts";
+import type { ChannelStore } from "../service/channel-ports.ts";
+import type { Clock } from "../service/ports.ts";
 
 const MAX_CHANNELS = 10_000;
 const BITS_A_PART = 8192;

@@ -1,5 +1,5 @@
 import { AuthError } from "../domain/errors.ts";
-import type { ChannelStore } from "../service/ports.ts";
+import type { ChannelStore } from "../service/channel-ports.ts";
 import type { Breaker } from "./breaker.ts";
 import type { RedisClient } from "./connection.ts";
 

@@ -1,4 +1,5 @@
-import type { ChannelStore, Nonces } from "../service/ports.ts";
+import type { ChannelStore } from "../service/channel-ports.ts";
+import type { Nonces } from "../service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../service/rate-limits.ts";
 import { createBreaker } from "./breaker.ts";
 import { createRedisChannels } from "./channels.ts";

@@ -1,28 +1,19 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
-import type { EphemeralKey } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
+import type { Channels } from "../service/channel-ports.ts";
 import { edgeKey } from "./edge.ts";
+import { keyMembers } from "./key-members.ts";
 
-export type OpenNewChannel = (handshake: {
-  contentKey: Uint8Array;
-  keyShare: object | undefined;
-  binding: string;
-}) => Promise<{
-  sid: string;
-  expiresInS: number;
-  agreed: { keyShare: { kty: string; crv: string; x: string; y?: string }; proof: string } | undefined;
-}>;
-
-export function createChannelService(openNewChannel: OpenNewChannel): ServiceImpl<typeof ChannelService> {
+export function createChannelService(channels: Pick<Channels, "create">): ServiceImpl<typeof ChannelService> {
   return {
     // In clear there is no key to make a channel of, and through a channel there is none that is fresh.
     async handshake({ keyShare }, context) {
       const { contentKey, binding } = context.values.get(edgeKey);
       if (contentKey === undefined) throw new AuthError("envelope_required", { message: SEALED });
-      const { sid, expiresInS, agreed } = await openNewChannel({
+      const { sid, expiresInS, agreed } = await channels.create({
         contentKey,
-        keyShare: keyShare && membersOf(keyShare),
+        keyShare: keyShare && keyMembers(keyShare),
         binding,
       });
       return { sid, expiresIn: expiresInS, ...agreed };
@@ -31,8 +22,3 @@ export function createChannelService(openNewChannel: OpenNewChannel): ServiceImp
 }
 
 const SEALED = "A handshake travels in a stateless envelope: send __front_enc__.";
-
-function membersOf(key: EphemeralKey): object {
-  const { $typeName: _type, $unknown: _unknown, ...members } = key;
-  return members;
-}

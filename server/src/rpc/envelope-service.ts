@@ -2,18 +2,14 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { sealAnswerTo } from "@sello/envelope";
 import type { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { AuthError } from "../domain/errors.ts";
+import type { Channels } from "../service/channel-ports.ts";
 import { edgeKey } from "./edge.ts";
 import type { OpenFront } from "./front-envelope.ts";
 import type { SealTickets } from "./seal-tickets.ts";
 
-type SessionMembers = { sid: string; n: number; iv: string; ct: string };
-
 export type EnvelopeServiceDeps = {
   openFront: OpenFront;
-  channels: {
-    open(envelope: SessionMembers, binding: string): Promise<{ sid: string; n: number; plaintext: Uint8Array }>;
-    sealAnswerTo(message: { sid: string; n: number; binding: string }, plaintext: Uint8Array): Promise<SessionMembers>;
-  };
+  channels: Pick<Channels, "open" | "sealAnswerTo">;
   tickets: SealTickets;
   /** Whether this server answers at that path itself: what is sealed for it is nobody else's to open. */
   isOwn(binding: string): boolean;

@@ -14,7 +14,8 @@ const DOMAIN = "auth";
 
 /** An error as it leaves: an `AuthError` as it is, anything else as `internal` with the cause for the log. */
 export function toAuthError(error: unknown): AuthError {
-  return error instanceof AuthError ? error : new AuthError("internal", { cause: error });
+  const known = error instanceof ConnectError ? error.cause : error;
+  return known instanceof AuthError ? known : new AuthError("internal", { cause: error });
 }
 
 /** The caller's own cancellation or deadline, which is no failure of the call; undefined for any other error. */

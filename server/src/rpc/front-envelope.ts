@@ -3,6 +3,7 @@ import { EnvelopeError, type FrontAnswer, type Opener, openRequest, type Primiti
 import { type FrontEnc, FrontEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
 import { AuthError } from "../domain/errors.ts";
 import type { Clock, Nonces } from "../service/ports.ts";
+import { keyMembers } from "./key-members.ts";
 import { FRONT_ENVELOPE_FIELD, type SealingKind } from "./sealing.ts";
 
 const MAX_SKEW_S = 60;
@@ -29,7 +30,7 @@ export type OpenFront = (message: FrontEnc, binding: string) => Promise<OpenedFr
 
 export function createOpenFront(deps: FrontEnvelopeDeps): OpenFront {
   return async ({ $typeName: _type, epk, ...members }, binding) => {
-    const envelope = epk === undefined ? members : { ...members, epk: withoutType(epk) };
+    const envelope = epk === undefined ? members : { ...members, epk: keyMembers(epk) };
     const opened = await openRequest(deps.findOpener, envelope, {
       binding,
       now: Math.floor(deps.clock.now().getTime() / 1000),
@@ -59,11 +60,6 @@ export function frontEnvelope(open: OpenFront): SealingKind {
       };
     },
   };
-}
-
-function withoutType(epk: NonNullable<FrontEnc["epk"]>): Record<string, unknown> {
-  const { $typeName: _type, $unknown: _unknown, ...members } = epk;
-  return members;
 }
 
 function refuse(error: unknown): never {

@@ -1,5 +1,10 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { encodeEnvelope, type UniversalHandler, type UniversalServerRequest } from "@connectrpc/connect/protocol";
+import {
+  createAsyncIterable,
+  encodeEnvelope,
+  type UniversalHandler,
+  type UniversalServerRequest,
+} from "@connectrpc/connect/protocol";
 import {
   codeFromString,
   codeToHttpStatus,
@@ -57,7 +62,7 @@ export function connectErrorAnswer(error: ConnectError): RpcAnswer {
   const header = new Headers(error.metadata);
   header.set("content-type", contentTypeUnaryJson);
   header.set("content-length", String(body.byteLength));
-  return { status: codeToHttpStatus(error.code), header, body: once(body) };
+  return { status: codeToHttpStatus(error.code), header, body: createAsyncIterable([body]) };
 }
 
 /** Without a body it is a refusal by HTTP status alone. */
@@ -106,8 +111,4 @@ const REASONS_OF_THE_PROTOCOL = new Map<Code | undefined, Reason>([
 
 function replacement(code: Code | undefined): AuthError {
   return new AuthError(REASONS_OF_THE_PROTOCOL.get(code) ?? "invalid_request");
-}
-
-async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {
-  yield bytes;
 }

@@ -223,23 +223,6 @@ export type Nonces = {
   claim(id: string, ttlS: number): Promise<boolean>;
 };
 
-/** The largest counter that a message of a channel may have. */
-export const MAX_CHANNEL_MESSAGES = 2 ** 20;
-
-/** The channels of stateful envelopes: their wrapped roots, and which of their messages were accepted. */
-export type ChannelStore = {
-  /** @throws AuthError `unavailable` */
-  create(sid: string, wrappedRoot: string, ttlS: number): Promise<void>;
-  /** Undefined when the channel is unknown, over or forgotten. @throws AuthError `unavailable` */
-  findRoot(sid: string): Promise<string | undefined>;
-  /**
-   * Accepts message `n`, from 1 to `MAX_CHANNEL_MESSAGES`, once, by all replicas together and in any order. For messages that
-   * proved authentic only: what it remembers cannot be spent by anybody else.
-   * @throws AuthError `unavailable` when that cannot be said: never a guess.
-   */
-  accept(sid: string, n: number): Promise<"accepted" | "replayed" | "unknown">;
-};
-
 /** What a wrapped secret is bound to: it opens for the same purpose and the same subject only. */
 export type WrapContext = { purpose: string; subject: string };
 
