@@ -32,15 +32,21 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
   };
 }
 
-/** @throws Error when the promise is not settled in time. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Redis did not answer within ${milliseconds} ms`)), milliseconds);
+/** A process that stood still counts as one slice of the wait, however long it stood: its answer may lie in the socket. */
+const SLICES = 4;
+
+/**
+ * @throws Error when the promise is not settled in `milliseconds` of a process that runs. A pause of the process (a throttled
+ * container, a long turn of the loop) costs a quarter of them at most, so that it is not taken for a store that is down.
+ */
+export function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let slices = SLICES;
+    const timer = setTimeout(() => {
+      slices -= 1;
+      if (slices > 0) timer.refresh();
+      else reject(new Error(`Redis did not answer within ${milliseconds} ms`));
+    }, milliseconds / SLICES);
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

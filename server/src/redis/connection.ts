@@ -5,21 +5,19 @@ export type RedisClient = Redis | Cluster;
 export type RedisOptions = { url: string; cluster: boolean; keyPrefix: string; onError(error: Error): void };
 
 const CONNECT_TIMEOUT_MS = 1_000;
-const COMMAND_TIMEOUT_MS = 300;
 const LONGEST_RETRY_MS = 1_000;
 /** A connection that owes an answer for so long is closed: TCP alone would wait for a lost network for minutes. */
 const SILENCE_MS = 1_500;
 const PING_MS = 500;
 
 /**
- * A connection that waits for nothing without a limit: no queue while it is down, no retries, a time-out a command. It
- * reconnects by itself within a second of the server's return. A cluster's commands are not pipelined: the client does not
+ * A connection that waits for nothing without a limit: no queue while it is down, no retries; how long a command may take is
+ * the breaker's to say. It reconnects by itself within a second of the server's return. A cluster's commands are not pipelined: the client does not
  * follow slots that moved when commands of several were sent together.
  */
 export function connectRedis(options: RedisOptions): RedisClient {
   const node = {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
     socketTimeout: SILENCE_MS,
     maxRetriesPerRequest: 0,
   };
