@@ -28,6 +28,7 @@ export type Config = {
   refreshRetryGraceS: number;
   sessionMaxAgeS: number;
   sessionIdleS: number | undefined;
+  reauthenticationMaxAgeS: number;
   nestedTokens: boolean;
   signingAlg: "ES256" | "RS256" | "PS256" | "EdDSA";
   encryptionAlg: "ECDH-ES+A256KW" | "RSA-OAEP-256";
@@ -103,6 +104,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     refreshRetryGraceS: read.integer("REFRESH_RETRY_GRACE_S", 10, 0, 300),
     sessionMaxAgeS: read.integer("SESSION_MAX_AGE_S", refreshTtlS, 60, 31_536_000),
     sessionIdleS: read.optionalInteger("SESSION_IDLE_S", 60, 31_536_000),
+    reauthenticationMaxAgeS: read.integer("REAUTHENTICATION_MAX_AGE_S", 600, 30, 86_400),
     nestedTokens: read.boolean("ACCESS_TOKEN_NESTED", true),
     signingAlg: read.oneOf("SIGNING_ALG", ["ES256", "RS256", "PS256", "EdDSA"], "ES256"),
     encryptionAlg: read.oneOf("ENCRYPTION_ALG", ["ECDH-ES+A256KW", "RSA-OAEP-256"], "ECDH-ES+A256KW"),

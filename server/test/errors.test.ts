@@ -39,6 +39,7 @@ const TABLE: Record<string, [http: number, grpc: Code]> = {
   internal: [500, Code.Internal],
   overloaded: [503, Code.Unavailable],
   unavailable: [503, Code.Unavailable],
+  reauthentication_required: [401, Code.Unauthenticated],
 };
 
 describe("the reasons", () => {

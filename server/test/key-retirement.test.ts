@@ -9,6 +9,7 @@ import { createTestClock } from "./support/test-clock.ts";
 import { testKeySettings } from "./support/test-keys.ts";
 
 const ID = "00000000-0000-4000-8000-000000000000";
+const SESSION = { id: ID, authenticatedAt: new Date(0) };
 const USER = { id: ID, username: "user", roles: ["user"], permissions: [] as string[] } as unknown as User;
 const TAKEN_UP = { timeout: 5_000, interval: 50 };
 
@@ -32,13 +33,13 @@ describe("the key that signs, when it leaked", () => {
   test("is refused within moments, and its successor signs on without a gap", async () => {
     const { keys, tokens, cli } = await running();
     const leaked = keys.ring.signer().kid;
-    const token = await tokens.issue(USER, ID);
+    const token = await tokens.issue(USER, SESSION);
     await tokens.verify(token);
     expect(await cli.retire(leaked)).toBe(true);
     await expect.poll(() => keys.ring.findVerifier(leaked), TAKEN_UP).toBeUndefined();
     await expect(tokens.verify(token)).rejects.toMatchObject({ reason: "token_invalid" });
     expect(keys.ring.signer().kid).not.toBe(leaked);
-    await expect(tokens.verify(await tokens.issue(USER, ID))).resolves.toMatchObject({ userId: ID });
+    await expect(tokens.verify(await tokens.issue(USER, SESSION))).resolves.toMatchObject({ userId: ID });
     expect(keys.ring.published().keys.map(({ kid }) => kid)).not.toContain(leaked);
   });
 
@@ -53,11 +54,11 @@ describe("the key that signs, when it leaked", () => {
 
   test("and was deleted by hand is used no more, also when no other is active", async () => {
     const { dir, keys, tokens } = await running();
-    const token = await tokens.issue(USER, ID);
+    const token = await tokens.issue(USER, SESSION);
     const signing = (await readdir(dir)).filter((name) => name.startsWith("sig-"));
     await Promise.all(signing.map((name) => rm(join(dir, name))));
     await expect.poll(() => keys.ring.all().some(({ use }) => use === "sig"), TAKEN_UP).toBe(false);
-    await expect(tokens.issue(USER, ID)).rejects.toMatchObject({ reason: "unavailable" });
+    await expect(tokens.issue(USER, SESSION)).rejects.toMatchObject({ reason: "unavailable" });
     await expect(tokens.verify(token)).rejects.toMatchObject({ reason: "token_invalid" });
   });
 });
@@ -69,7 +70,7 @@ test("a key whose file turned unreadable stays in use until it can be read again
   await writeFile(join(dir, file), "{");
   await expect.poll(() => errors.length, TAKEN_UP).toBeGreaterThan(0);
   expect(keys.ring.signer().kid).toBe(kid);
-  await expect(tokens.verify(await tokens.issue(USER, ID))).resolves.toMatchObject({ userId: ID });
+  await expect(tokens.verify(await tokens.issue(USER, SESSION))).resolves.toMatchObject({ userId: ID });
 });
 
 test("a key that nobody has is not retired", async () => {

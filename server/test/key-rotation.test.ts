@@ -16,6 +16,7 @@ import { testKeySettings } from "./support/test-keys.ts";
 
 const DAY_S = 86_400;
 const ID = "00000000-0000-4000-8000-000000000000";
+const SESSION = { id: ID, authenticatedAt: new Date(0) };
 const USER = { id: ID, username: "user", roles: ["user"], permissions: [] as string[] } as unknown as User;
 const TOKENS: AccessTokenSettings = { issuer: "issuer", audience: "audience", ttlS: 900, nested: true };
 
@@ -81,7 +82,7 @@ describe("a rotation", () => {
     async function load(): Promise<void> {
       while (rotating) {
         signers.add(here.ring.signer().kid);
-        const [mine, theirs] = await Promise.all([here, there].map(({ tokens }) => tokens.issue(USER, ID)));
+        const [mine, theirs] = await Promise.all([here, there].map(({ tokens }) => tokens.issue(USER, SESSION)));
         recent.unshift(mine ?? "", theirs ?? "");
         recent.length = Math.min(recent.length, 200);
         const old = recent.at(-1) ?? "";
@@ -91,7 +92,7 @@ describe("a rotation", () => {
         await nextTurn();
       }
     }
-    const first = await here.tokens.issue(USER, ID);
+    const first = await here.tokens.issue(USER, SESSION);
     const loads = Promise.all(times(4, load));
     onTestFinished(() => {
       rotating = false;
@@ -190,7 +191,7 @@ describe("a rotation that was cut off", () => {
       const dir = await filledFolder();
       const clock = createTestClock();
       const before = await open(dir, { clock });
-      const token = await before.tokens.issue(USER, ID);
+      const token = await before.tokens.issue(USER, SESSION);
       const kids = (await stored(dir)).map((key) => key.kid);
       clock.advance(1);
       const folder = dyingAfter(await openKeyFolder(dir), writes);
@@ -199,7 +200,7 @@ describe("a rotation that was cut off", () => {
       const after = await open(dir, { clock });
       expect((await stored(dir)).map((key) => key.kid)).toStrictEqual(expect.arrayContaining(kids));
       expect(await after.tokens.verify(token)).toMatchObject({ userId: ID });
-      const fresh = await after.tokens.issue(USER, ID);
+      const fresh = await after.tokens.issue(USER, SESSION);
       expect(await after.tokens.verify(fresh)).toMatchObject({ userId: ID });
       expect(kids).toContain(after.ring.signer().kid);
       expect(kids).toContain(after.ring.encrypter().kid);
@@ -353,7 +354,7 @@ describe("a file that holds no key", () => {
     await writeFile(file, "{");
     await expect.poll(() => errors.length, { timeout: 5_000 }).toBeGreaterThan(0);
     expect(errors[0]?.message).toBe(`${file} is not a key file: it does not parse as JSON`);
-    expect(await tokens.verify(await tokens.issue(USER, ID))).toMatchObject({ userId: ID });
+    expect(await tokens.verify(await tokens.issue(USER, SESSION))).toMatchObject({ userId: ID });
     await rm(file);
     const { kid } = ring.signer();
     clock.advance(1);
@@ -372,7 +373,7 @@ describe("a change of the algorithm", () => {
     const dir = await filledFolder();
     const clock: TestClock = createTestClock();
     const before = await open(dir, { clock });
-    const old = await before.tokens.issue(USER, ID);
+    const old = await before.tokens.issue(USER, SESSION);
     clock.advance(1);
     const after = await open(dir, { clock, generate: true, settings: { signingAlg: "RS256" } });
     expect(after.ring.signer().alg).toBe("RS256");
@@ -384,7 +385,7 @@ describe("a change of the algorithm", () => {
         .keys.filter(({ use }) => use === "sig")
         .map(({ alg }) => alg),
     ).toStrictEqual(["RS256", "RS256", "ES256", "ES256"]);
-    const fresh = await after.tokens.issue(USER, ID);
+    const fresh = await after.tokens.issue(USER, SESSION);
     await expect.poll(() => before.tokens.read(fresh), { timeout: 5_000 }).toMatchObject({ userId: ID });
 
     clock.advance(899);

@@ -41,9 +41,9 @@ export function createAccessTokens(deps: { keys: KeyRing; clock: Clock; settings
   }
 
   return {
-    async issue(user, sessionId) {
+    async issue(user, session) {
       const now = Math.floor(clock.now().getTime() / 1000);
-      const payload = JSON.stringify(claimsOf(user, sessionId, now, settings));
+      const payload = JSON.stringify(claimsOf(user, session, now, settings));
       const jws = await signCompact(keys.signer(), TYP, payload);
       return settings.nested ? encryptCompact(keys.encrypter(), jws) : jws;
     },
@@ -62,16 +62,19 @@ export function createAccessTokens(deps: { keys: KeyRing; clock: Clock; settings
   };
 }
 
-function claimsOf(user: User, sessionId: string, now: number, settings: AccessTokenSettings) {
+type IssuedFor = Parameters<AccessTokens["issue"]>[1];
+
+function claimsOf(user: User, session: IssuedFor, now: number, settings: AccessTokenSettings) {
   return {
     iss: settings.issuer,
     aud: settings.audience,
     sub: user.id,
-    sid: sessionId,
+    sid: session.id,
     jti: randomBytes(16).toString("base64url"),
     iat: now,
     nbf: now,
     exp: now + settings.ttlS,
+    auth_time: Math.floor(session.authenticatedAt.getTime() / 1000),
     roles: user.roles,
     permissions: user.permissions,
     username: user.username,

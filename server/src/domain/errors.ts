@@ -29,6 +29,7 @@ export const REASONS = [
   "internal",
   "overloaded",
   "unavailable",
+  "reauthentication_required",
 ] as const;
 
 export type Reason = (typeof REASONS)[number];
@@ -40,6 +41,8 @@ export type AuthErrorOptions = {
   retryAfterS?: number;
   /** The limit that was reached, for the `RateLimit-*` headers. */
   limit?: { points: number; remaining: number };
+  /** How recent an authentication must be, in seconds. */
+  maxAgeS?: number;
   /** For the log alone. */
   cause?: unknown;
 };
@@ -51,6 +54,7 @@ export class AuthError extends Error {
   readonly publicMessage: string | undefined;
   readonly retryAfterS: number | undefined;
   readonly limit: AuthErrorOptions["limit"];
+  readonly maxAgeS: number | undefined;
 
   constructor(reason: Reason, options: AuthErrorOptions = {}) {
     super(options.message ?? reason, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,5 +62,6 @@ export class AuthError extends Error {
     this.publicMessage = options.message;
     this.retryAfterS = options.retryAfterS;
     this.limit = options.limit;
+    this.maxAgeS = options.maxAgeS;
   }
 }

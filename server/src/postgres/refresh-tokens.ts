@@ -1,7 +1,7 @@
 import type { Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
-import { SESSION_END } from "./session-end.ts";
+import { AUTHENTICATED_AT, SESSION_END } from "./session-end.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 /**
@@ -9,7 +9,7 @@ import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
  * follow it, and moves the session's end by a trigger. A logout that commits meanwhile is seen by every later use: liveness is
  * the session's, never the token's.
  */
-const ROTATE = statement<UserRow & { session_id: string; refresh_expires_at: Date }>(
+const ROTATE = statement<UserRow & { session_id: string; authenticated_at: Date; refresh_expires_at: Date }>(
   "rotate_refresh_token",
   `WITH used AS (
     UPDATE refresh_tokens AS t SET used_at = $5, successor_hash = $2, successor_sealed = $3
@@ -17,19 +17,21 @@ const ROTATE = statement<UserRow & { session_id: string; refresh_expires_at: Dat
     WHERE t.token_hash = $1 AND t.used_at IS NULL AND t.expires_at > $5
       AND sessions.id = t.session_id AND sessions.revoked_at IS NULL AND sessions.expires_at > $5
       AND users.id = sessions.user_id AND users.disabled_at IS NULL
-    RETURNING t.session_id, sessions.user_id, least(sessions.expires_at, $5::timestamptz + make_interval(secs => $4)) AS refresh_expires_at
+    RETURNING t.session_id, sessions.user_id, ${AUTHENTICATED_AT} AS authenticated_at,
+      least(sessions.expires_at, $5::timestamptz + make_interval(secs => $4)) AS refresh_expires_at
   ), successor AS (
     INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
     SELECT $2, session_id, $5, refresh_expires_at FROM used
   ), touched AS (
     UPDATE sessions SET last_used_at = $5 FROM used WHERE sessions.id = used.session_id
   )
-  SELECT used.session_id, used.refresh_expires_at, ${USER_COLUMNS}
+  SELECT used.session_id, used.authenticated_at, used.refresh_expires_at, ${USER_COLUMNS}
   FROM used JOIN users ON users.id = used.user_id CROSS JOIN LATERAL effective_grants(users.id) AS grants`,
 );
 
 type RefreshRow = UserRow & {
   session_id: string;
+  authenticated_at: Date;
   used_at: Date | null;
   expires_at: Date;
   successor_sealed: Buffer | null;
@@ -42,7 +44,7 @@ type RefreshRow = UserRow & {
 
 const FIND = statement<RefreshRow>(
   "find_refresh_token",
-  `SELECT t.session_id, t.used_at, t.expires_at, t.successor_sealed,
+  `SELECT t.session_id, ${AUTHENTICATED_AT} AS authenticated_at, t.used_at, t.expires_at, t.successor_sealed,
     s.used_at IS NOT NULL AS successor_used, s.expires_at AS successor_expires_at,
     sessions.revoked_at AS session_revoked_at, ${SESSION_END} AS session_expires_at,
     users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}
@@ -80,7 +82,12 @@ export function createRefreshTokenStore(db: Database): Pick<Sessions, "rotate" |
     async rotate({ hash, successorHash, successorSealed, successorLifeS, now }) {
       const row = await runOne(db, ROTATE, [hash, successorHash, successorSealed, successorLifeS, now]);
       if (row === undefined) return undefined;
-      return { sessionId: row.session_id, user: toUser(row), refreshExpiresAt: row.refresh_expires_at };
+      return {
+        sessionId: row.session_id,
+        authenticatedAt: row.authenticated_at,
+        user: toUser(row),
+        refreshExpiresAt: row.refresh_expires_at,
+      };
     },
 
     async findRefresh(hash) {
@@ -88,6 +95,7 @@ export function createRefreshTokenStore(db: Database): Pick<Sessions, "rotate" |
       if (row === undefined) return undefined;
       return {
         sessionId: row.session_id,
+        authenticatedAt: row.authenticated_at,
         user: toUser(row),
         usedAt: row.used_at,
         expiresAt: row.expires_at,

@@ -5,3 +5,6 @@ export const SESSION_END = "least(sessions.expires_at, sessions.ends_at)";
 export function isAlive(now: string): string {
   return `(sessions.revoked_at IS NULL AND ${SESSION_END} > ${now})`;
 }
+
+/** SQL of when the user of a session last proved who it is: at login, unless it was asked again since. */
+export const AUTHENTICATED_AT = "coalesce(sessions.authenticated_at, sessions.created_at)";

@@ -3,7 +3,7 @@ import type { SessionRecord, Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import { forgiveFailures } from "./lockouts.ts";
-import { isAlive, SESSION_END } from "./session-end.ts";
+import { AUTHENTICATED_AT, isAlive, SESSION_END } from "./session-end.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 /** FOR SHARE: a change of password waits for this login and then ends its session, or goes first and refuses it. */
@@ -41,9 +41,9 @@ const OPEN = statement<{ id: string }>(
   SELECT id FROM opened`,
 );
 
-const FIND_BEARER = statement<UserRow & { session_ends_at: Date }>(
+const FIND_BEARER = statement<UserRow & { authenticated_at: Date; session_ends_at: Date }>(
   "find_bearer",
-  `SELECT ${USER_COLUMNS}, ${SESSION_END} AS session_ends_at
+  `SELECT ${USER_COLUMNS}, ${AUTHENTICATED_AT} AS authenticated_at, ${SESSION_END} AS session_ends_at
   FROM sessions
   JOIN users ON users.id = sessions.user_id
   CROSS JOIN LATERAL effective_grants(users.id) AS grants
@@ -138,7 +138,8 @@ export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRef
 
     async findBearer(claims, now) {
       const row = await runOne(db, FIND_BEARER, [claims.sessionId, claims.userId, claims.jti, now]);
-      return row === undefined ? undefined : { user: toUser(row), sessionEndsAt: row.session_ends_at };
+      if (row === undefined) return undefined;
+      return { user: toUser(row), authenticatedAt: row.authenticated_at, sessionEndsAt: row.session_ends_at };
     },
 
     async list({ userId, now, limit, after }): Promise<SessionRecord[]> {

@@ -50,6 +50,11 @@ export function errorHeaders(error: AuthError): Record<string, string> {
   }
   if (error.reason === "token_missing") headers["WWW-Authenticate"] = "Bearer";
   else if (error.reason.startsWith("token_")) headers["WWW-Authenticate"] = 'Bearer error="invalid_token"';
+  if (error.reason === "reauthentication_required") {
+    // RFC 9470 section 3.
+    const maxAge = error.maxAgeS === undefined ? "" : `, max_age="${error.maxAgeS}"`;
+    headers["WWW-Authenticate"] = `Bearer error="insufficient_user_authentication"${maxAge}`;
+  }
   return headers;
 }
 

@@ -1,5 +1,15 @@
 import { type DescMethod, type DescService, getOption, hasOption } from "@bufbuild/protobuf";
-import { Access, access, RateLimit, rate_limit, scope, success_status } from "@sello/gen/auth/v1/policy_pb";
+import {
+  Access,
+  access,
+  permission,
+  RateLimit,
+  rate_limit,
+  recent_authentication,
+  scope,
+  success_status,
+} from "@sello/gen/auth/v1/policy_pb";
+import { isPermission } from "../domain/permissions.ts";
 import type { RateLimitName } from "../service/ports.ts";
 
 /** What the contract declares of an RPC beside its messages. */
@@ -7,6 +17,9 @@ export type MethodPolicy = {
   access: Exclude<Access, Access.UNSPECIFIED>;
   /** What a service account needs; empty for RPCs that are not for service accounts. */
   scope: string;
+  /** What the bearer needs; empty where any bearer will do. */
+  permission: string;
+  recentAuthentication: boolean;
   rateLimit: RateLimitName | undefined;
   successStatus: number;
 };
@@ -45,9 +58,18 @@ function readPolicy(method: DescMethod): MethodPolicy {
       `${method.parent.typeName}/${method.name}: an RPC for service accounts, and no other, declares a scope`,
     );
   }
+  const forBearer = { permission: getOption(method, permission), recent: getOption(method, recent_authentication) };
+  if (who !== Access.BEARER && (forBearer.permission !== "" || forBearer.recent)) {
+    throw new Error(`${method.parent.typeName}/${method.name}: only an RPC for bearers asks for more of the bearer`);
+  }
+  if (forBearer.permission !== "" && !isPermission(forBearer.permission)) {
+    throw new Error(`${method.parent.typeName}/${method.name}: ${forBearer.permission} is no permission`);
+  }
   return {
     access: who,
     scope: needed,
+    permission: forBearer.permission,
+    recentAuthentication: forBearer.recent,
     rateLimit: LIMITS[getOption(method, rate_limit)],
     successStatus: hasOption(method, success_status) ? getOption(method, success_status) : 200,
   };

@@ -11,8 +11,8 @@ export async function authenticate(deps: AuthenticateDeps, token: string): Promi
   const claims = await deps.accessTokens.verify(token);
   const found = await deps.sessions.findBearer(claims, deps.clock.now());
   if (found === undefined) throw new AuthError("token_revoked");
-  const { user, sessionEndsAt } = found;
+  const { user, authenticatedAt, sessionEndsAt } = found;
   // Who remembers the answer must not remember it for longer than the session lives.
   const expiresAt = new Date(Math.min(sessionEndsAt.getTime(), claims.expiresAt.getTime()));
-  return { user, sessionId: claims.sessionId, jti: claims.jti, expiresAt };
+  return { user, sessionId: claims.sessionId, jti: claims.jti, authenticatedAt, expiresAt };
 }

@@ -40,10 +40,20 @@ export function prepareSession(
 /** Issues the access token that goes with a refresh token. */
 export async function issueTokens(
   deps: Pick<Deps, "accessTokens" | "settings">,
-  grant: { user: User; sessionId: string; refreshToken: string; refreshExpiresAt: Date; now: Date },
+  grant: {
+    user: User;
+    sessionId: string;
+    authenticatedAt: Date;
+    refreshToken: string;
+    refreshExpiresAt: Date;
+    now: Date;
+  },
 ): Promise<Tokens> {
   return {
-    accessToken: await deps.accessTokens.issue(grant.user, grant.sessionId),
+    accessToken: await deps.accessTokens.issue(grant.user, {
+      id: grant.sessionId,
+      authenticatedAt: grant.authenticatedAt,
+    }),
     expiresInS: deps.settings.accessTtlS,
     refreshToken: grant.refreshToken,
     refreshExpiresInS: secondsUntil(grant.refreshExpiresAt, grant.now),

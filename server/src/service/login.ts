@@ -38,6 +38,7 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
   const tokens = await issueTokens(deps, {
     user: account.user,
     sessionId: session.id,
+    authenticatedAt: now,
     refreshToken: refresh.token,
     refreshExpiresAt: session.refreshExpiresAt,
     now,

@@ -13,6 +13,8 @@ export type Bearer = {
   user: User;
   sessionId: string;
   jti: string;
+  /** When the user last proved who it is in this session: at login, or since. */
+  authenticatedAt: Date;
   /** The end of the token, or of its session if that is sooner. */
   expiresAt: Date;
 };
@@ -38,7 +40,7 @@ export type PasswordHasher = {
 export type AccessClaims = { userId: string; sessionId: string; jti: string; expiresAt: Date };
 
 export type AccessTokens = {
-  issue(user: User, sessionId: string): Promise<string>;
+  issue(user: User, session: { id: string; authenticatedAt: Date }): Promise<string>;
   /** @throws AuthError `token_invalid`, `token_expired`. */
   verify(token: string): Promise<AccessClaims>;
   /** The claims of a token that this server issued, though it may have expired; undefined for any other text. */
@@ -141,10 +143,11 @@ export type Accounts = {
   }): Promise<number>;
 };
 
-export type Rotation = { sessionId: string; user: User; refreshExpiresAt: Date };
+export type Rotation = { sessionId: string; authenticatedAt: Date; user: User; refreshExpiresAt: Date };
 
 export type StoredRefresh = RefreshState & {
   sessionId: string;
+  authenticatedAt: Date;
   user: User;
   successorSealed: Buffer | null;
   successorExpiresAt: Date | null;
@@ -190,10 +193,13 @@ export type Sessions = {
     now: Date;
   }): Promise<void>;
   /**
-   * The user of a session that is alive, and when it ends unless it is prolonged; undefined when it is over, its user disabled,
-   * or the token revoked.
+   * The user of a session that is alive, when the user last proved who it is, and when the session ends unless it is prolonged;
+   * undefined when it is over, its user disabled, or the token revoked.
    */
-  findBearer(claims: AccessClaims, now: Date): Promise<{ user: User; sessionEndsAt: Date } | undefined>;
+  findBearer(
+    claims: AccessClaims,
+    now: Date,
+  ): Promise<{ user: User; authenticatedAt: Date; sessionEndsAt: Date } | undefined>;
   list(page: {
     userId: string;
     now: Date;
@@ -237,7 +243,11 @@ export type Kms = {
   unwrap(wrapped: string, context: WrapContext): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
 };
 
-export type Settings = SessionLifetimes & { accessTtlS: number; refreshRetryGraceS: number };
+export type Settings = SessionLifetimes & {
+  accessTtlS: number;
+  refreshRetryGraceS: number;
+  reauthenticationMaxAgeS: number;
+};
 
 /** Everything a use case may need. Each names its own few with `Pick`. */
 export type Deps = {

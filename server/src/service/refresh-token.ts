@@ -39,6 +39,7 @@ async function answerUnrotated(
   return issueTokens(deps, {
     user: stored.user,
     sessionId: stored.sessionId,
+    authenticatedAt: stored.authenticatedAt,
     refreshToken: deps.refreshTokens.openSuccessor(old, stored.successorSealed),
     refreshExpiresAt: stored.successorExpiresAt,
     now,

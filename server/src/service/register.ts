@@ -33,6 +33,7 @@ export async function register(deps: RegisterDeps, client: Client, input: Regist
   const tokens = await issueTokens(deps, {
     user,
     sessionId: session.id,
+    authenticatedAt: now,
     refreshToken: refresh.token,
     refreshExpiresAt: session.refreshExpiresAt,
     now,

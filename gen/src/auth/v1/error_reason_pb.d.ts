@@ -266,6 +266,14 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_UNAVAILABLE = 29;
    */
   UNAVAILABLE = 29,
+
+  /**
+   * The login of this session is too long ago for a call of this kind (RFC 9470): call `Reauthenticate`, then repeat it. A refresh
+   * does not help.
+   *
+   * @generated from enum value: ERROR_REASON_REAUTHENTICATION_REQUIRED = 30;
+   */
+  REAUTHENTICATION_REQUIRED = 30,
 }
 
 /**

@@ -125,3 +125,17 @@ export declare const success_status: GenExtension<MethodOptions, number>;
  */
 export declare const scope: GenExtension<MethodOptions, string>;
 
+/**
+ * The permission that the bearer needs, `resource:action`. Who holds `resource:*`, `*:action` or `*:*` holds it too.
+ *
+ * @generated from extension: string permission = 50005;
+ */
+export declare const permission: GenExtension<MethodOptions, string>;
+
+/**
+ * Whether the bearer must have logged in, or called `Reauthenticate`, within the last `REAUTHENTICATION_MAX_AGE_S` seconds.
+ *
+ * @generated from extension: bool recent_authentication = 50006;
+ */
+export declare const recent_authentication: GenExtension<MethodOptions, boolean>;
+

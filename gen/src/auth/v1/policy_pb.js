@@ -9,7 +9,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file auth/v1/policy.proto.
  */
 export const file_auth_v1_policy = /*@__PURE__*/
-  fileDesc("ChRhdXRoL3YxL3BvbGljeS5wcm90bxIHYXV0aC52MSpaCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEhEKDUFDQ0VTU19CRUFSRVIQAhISCg5BQ0NFU1NfU0VSVklDRRADKogBCglSYXRlTGltaXQSGgoWUkFURV9MSU1JVF9VTlNQRUNJRklFRBAAEhQKEFJBVEVfTElNSVRfTE9HSU4QARIXChNSQVRFX0xJTUlUX1JFR0lTVEVSEAISFgoSUkFURV9MSU1JVF9SRUZSRVNIEAMSGAoUUkFURV9MSU1JVF9IQU5EU0hBS0UQBDpJCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjRhgMgASgOMg8uYXV0aC52MS5BY2Nlc3NSBmFjY2VzczpTCgpyYXRlX2xpbWl0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0oYDIAEoDjISLmF1dGgudjEuUmF0ZUxpbWl0UglyYXRlTGltaXQ6RwoOc3VjY2Vzc19zdGF0dXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgFUg1zdWNjZXNzU3RhdHVzOjYKBXNjb3BlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY1IYDIAEoCVIFc2NvcGViBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChRhdXRoL3YxL3BvbGljeS5wcm90bxIHYXV0aC52MSpaCgZBY2Nlc3MSFgoSQUNDRVNTX1VOU1BFQ0lGSUVEEAASEQoNQUNDRVNTX1BVQkxJQxABEhEKDUFDQ0VTU19CRUFSRVIQAhISCg5BQ0NFU1NfU0VSVklDRRADKogBCglSYXRlTGltaXQSGgoWUkFURV9MSU1JVF9VTlNQRUNJRklFRBAAEhQKEFJBVEVfTElNSVRfTE9HSU4QARIXChNSQVRFX0xJTUlUX1JFR0lTVEVSEAISFgoSUkFURV9MSU1JVF9SRUZSRVNIEAMSGAoUUkFURV9MSU1JVF9IQU5EU0hBS0UQBDpJCgZhY2Nlc3MSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjRhgMgASgOMg8uYXV0aC52MS5BY2Nlc3NSBmFjY2VzczpTCgpyYXRlX2xpbWl0Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0oYDIAEoDjISLmF1dGgudjEuUmF0ZUxpbWl0UglyYXRlTGltaXQ6RwoOc3VjY2Vzc19zdGF0dXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjThgMgASgFUg1zdWNjZXNzU3RhdHVzOjYKBXNjb3BlEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY1IYDIAEoCVIFc2NvcGU6QAoKcGVybWlzc2lvbhIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNWGAyABKAlSCnBlcm1pc3Npb246VQoVcmVjZW50X2F1dGhlbnRpY2F0aW9uEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY1oYDIAEoCFIUcmVjZW50QXV0aGVudGljYXRpb25iBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the enum auth.v1.Access.
@@ -70,4 +70,20 @@ export const success_status = /*@__PURE__*/
  */
 export const scope = /*@__PURE__*/
   extDesc(file_auth_v1_policy, 3);
+
+/**
+ * The permission that the bearer needs, `resource:action`. Who holds `resource:*`, `*:action` or `*:*` holds it too.
+ *
+ * @generated from extension: string permission = 50005;
+ */
+export const permission = /*@__PURE__*/
+  extDesc(file_auth_v1_policy, 4);
+
+/**
+ * Whether the bearer must have logged in, or called `Reauthenticate`, within the last `REAUTHENTICATION_MAX_AGE_S` seconds.
+ *
+ * @generated from extension: bool recent_authentication = 50006;
+ */
+export const recent_authentication = /*@__PURE__*/
+  extDesc(file_auth_v1_policy, 5);
 
