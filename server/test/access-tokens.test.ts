@@ -136,7 +136,7 @@ const FORGED: Record<string, () => Promise<string> | string> = {
   "has a header that is null": async () => withHeader(await nested(), () => null),
   "has a short tag": async () => (await nested()).replace(/\.([^.]{10})[^.]*$/, ".$1"),
   "has an altered tag": async () =>
-    (await nested()).replace(/.([^.]{5})$/, (_all, end) => (end.startsWith("A") ? `B${end}` : `A${end}`)),
+    (await nested()).replace(/(.)([^.]{5})$/, (_all, one, end) => `${one === "A" ? "B" : "A"}${end}`),
   "is cut off": async () => (await nested()).slice(0, -40),
   "has six parts": async () => `${await nested()}.AAAA`,
   "is of another issuer": () => nested({ claims: { iss: "https://evil.example" } }),

@@ -18,12 +18,13 @@ async function loadKeys(folder: KeyFolder, { ring, wanted, onError }: WatchOptio
 /**
  * Reads the folder into the ring and keeps the ring as the folder is, a second late at the most. A folder that cannot be read
  * later leaves the ring as it was, and `onError` is told: a server goes on with the keys it has. By polling, since network
- * file systems tell no watcher.
+ * file systems tell no watcher. Once disposed of, it tells of no error: the folder may be gone.
  */
 export async function watchKeys(folder: KeyFolder, options: WatchOptions): Promise<Disposable> {
   let seen = await folder.fingerprint();
   await loadKeys(folder, options);
   let busy = false;
+  let over = false;
   const poll = async () => {
     const fingerprint = await folder.fingerprint();
     if (fingerprint === seen) return;
@@ -34,11 +35,16 @@ export async function watchKeys(folder: KeyFolder, options: WatchOptions): Promi
     if (busy) return;
     busy = true;
     poll()
-      .catch(options.onError)
+      .catch((error: unknown) => over || options.onError(error))
       .finally(() => {
         busy = false;
       });
   }, POLL_MS);
   timer.unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    [Symbol.dispose]() {
+      over = true;
+      clearInterval(timer);
+    },
+  };
 }
