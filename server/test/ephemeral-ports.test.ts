@@ -205,7 +205,7 @@ describe.each(STORES)("$name", ({ open, missing }) => {
 
 describe("channels in memory", () => {
   test("are forgotten, the least used first, when there are too many", async () => {
-    const channels = createMemoryChannels(createTestClock(), 2);
+    const channels = createMemoryChannels(createTestClock(), { channels: 2, parts: 10 });
     for (const sid of ["a", "b"]) await channels.create(sid, sid, 60);
     expect(await channels.accept("a", 1)).toBe("accepted");
     await channels.create("c", "c", 60);

@@ -2,23 +2,50 @@ import { LRUCache } from "lru-cache";
 import type { ChannelStore } from "../service/channel-ports.ts";
 import type { Clock } from "../service/ports.ts";
 
-const MAX_CHANNELS = 10_000;
-const BITS_A_PART = 8192;
+const LIMITS = { channels: 10_000, parts: 65_536 };
+const BITS_A_PART = 1024;
 
 type Channel = { wrappedRoot: string; endsMs: number; accepted: Map<number, Uint8Array> };
 
 /**
  * Channels of one process. Full, it forgets the one that was used least lately, whose client opens another. Accepted counters are
- * kept in parts of a kilobyte.
+ * kept in parts of 128 bytes. When all channels together have too many of those, one that is over is forgotten, or the one that
+ * has the most: who spreads counters to fill the memory loses his own.
  */
-export function createMemoryChannels(clock: Clock, max = MAX_CHANNELS): ChannelStore {
-  const channels = new LRUCache<string, Channel>({ max });
+export function createMemoryChannels(clock: Clock, limits = LIMITS): ChannelStore {
+  let parts = 0;
+  const channels = new LRUCache<string, Channel>({
+    max: limits.channels,
+    dispose({ accepted }) {
+      parts -= accepted.size;
+    },
+  });
 
   function find(sid: string): Channel | undefined {
     const channel = channels.get(sid);
     if (channel === undefined || channel.endsMs > clock.now().getTime()) return channel;
     channels.delete(sid);
     return undefined;
+  }
+
+  function partOf({ accepted }: Channel, n: number): Uint8Array {
+    const index = Math.floor(n / BITS_A_PART);
+    const known = accepted.get(index);
+    if (known !== undefined) return known;
+    const part = new Uint8Array(BITS_A_PART / 8);
+    accepted.set(index, part);
+    parts++;
+    return part;
+  }
+
+  function forgetLargest(): void {
+    const now = clock.now().getTime();
+    let largest: { sid: string; size: number } | undefined;
+    for (const [sid, { accepted, endsMs }] of channels.entries()) {
+      const size = endsMs > now ? accepted.size : Number.POSITIVE_INFINITY;
+      if (largest === undefined || size > largest.size) largest = { sid, size };
+    }
+    if (largest !== undefined) channels.delete(largest.sid);
   }
 
   return {
@@ -31,13 +58,12 @@ export function createMemoryChannels(clock: Clock, max = MAX_CHANNELS): ChannelS
     async accept(sid, n) {
       const channel = find(sid);
       if (channel === undefined) return "unknown";
-      const index = Math.floor(n / BITS_A_PART);
-      const part = channel.accepted.get(index) ?? new Uint8Array(BITS_A_PART / 8);
-      channel.accepted.set(index, part);
+      const part = partOf(channel, n);
       const place = (n % BITS_A_PART) >> 3;
       const bit = 1 << (n & 7);
       const bits = part[place] ?? 0;
       part[place] = bits | bit;
+      if (parts > limits.parts) forgetLargest();
       return (bits & bit) === 0 ? "accepted" : "replayed";
     },
   };
