@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -75,6 +75,33 @@ suite("on Express (needs npm ci in examples/)", () => {
       express().post("/", auth.express(), (_request: Request, res: Response) => answer(res)),
     );
     expect(await exchange(issuer, url, {})).toMatchObject({ status, opened: expected });
+  });
+
+  test("middleware before the guard that has its own end and writeHead sees the sealed answer, and nothing in clear", async () => {
+    const seen: string[] = [];
+    const { issuer, url } = await start((express, { auth }) => {
+      const app = express();
+      // As a session does: its header goes out with the others, and its end comes when it is stored.
+      app.use((_request: IncomingMessage, response: ServerResponse, next: () => void) => {
+        const { writeHead, end } = response;
+        response.writeHead = (...parts: unknown[]) => {
+          response.setHeader("set-cookie", "session=1");
+          return Reflect.apply(writeHead, response, parts);
+        };
+        response.end = (...parts: unknown[]) => {
+          seen.push(String(parts[0]));
+          setImmediate(() => Reflect.apply(end, response, parts));
+          return response;
+        };
+        next();
+      });
+      return app.post("/", auth.express(), (_request: Request, res: Response) => res.json({ word: "secret" }));
+    });
+    const { headers, opened } = await exchange(issuer, url, {});
+    expect(opened).toStrictEqual({ word: "secret" });
+    expect(headers.get("set-cookie")).toBe("session=1");
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).not.toContain("secret");
   });
 });
 

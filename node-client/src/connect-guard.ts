@@ -33,8 +33,9 @@ export function createConnectGuard(deps: GuardDeps, options: GuardOptions = {}):
     const response = await next({ ...request, message: opened.message });
     if (response.stream) throw new ConnectError("a sealed call cannot be answered by a stream", Code.Internal);
     const message = await opened.sealAnswer(response.message).catch((error: unknown) => {
-      guard.onProblem(error);
-      throw toConnectError(unsealedAnswer());
+      const unsealed = unsealedAnswer(error);
+      guard.onProblem(unsealed);
+      throw toConnectError(unsealed);
     });
     return { ...response, message };
   };

@@ -9,18 +9,23 @@ export type SealResponse = { sealText(json: Uint8Array): Promise<SealedJson>; on
 /**
  * Makes a response hold back what is written to it until it ends, and send it sealed then, whatever framework writes it. An answer
  * without a body is sealed as `null`. Errors (400 and more) and redirects go in clear; what is not JSON does not go at all.
+ * What other middleware has put in the place of these functions sees the sealed answer go out.
  */
 export function sealResponse(response: ServerResponse, { sealText, onProblem }: SealResponse): void {
   const chunks: Buffer[] = [];
   let ended = false;
+  let released = false;
 
   const keep = (chunk: unknown, encoding: unknown) => {
     if (typeof chunk === "string") chunks.push(Buffer.from(chunk, toEncoding(encoding)));
     else if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk));
   };
-  const held = {
-    writeHead(status: number, ...rest: unknown[]) {
+  const { writeHead, flushHeaders } = response;
+  const release = holdBack(response, {
+    writeHead(...parts: [number, ...unknown[]]) {
+      if (released) return Reflect.apply(writeHead, response, parts);
       if (ended) return response;
+      const [status, ...rest] = parts;
       response.statusCode = status;
       for (const part of rest) {
         if (typeof part === "string") response.statusMessage = part;
@@ -28,7 +33,9 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
       }
       return response;
     },
-    flushHeaders() {},
+    flushHeaders() {
+      if (released) flushHeaders.call(response);
+    },
     write(chunk: unknown, ...rest: unknown[]) {
       if (!ended) keep(chunk, rest[0]);
       callLast(rest);
@@ -38,28 +45,37 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
       if (ended) return response;
       ended = true;
       keep(parts[0], parts[1]);
-      void send().then(() => callLast(parts));
+      send().then(() => callLast(parts), fail);
       return response;
     },
-  };
-  /** To the framework the response is over as soon as it ended it. */
-  const isOver = { configurable: true, get: () => ended };
-  Object.assign(response, held);
-  Object.defineProperties(response, { writableEnded: isOver, headersSent: isOver });
+    /** To the framework the response is over as soon as it ended it. */
+    get writableEnded() {
+      return ended;
+    },
+    get headersSent() {
+      return ended;
+    },
+  });
 
   async function send(): Promise<void> {
     const body = Buffer.concat(chunks);
-    try {
-      const sealed = goesInClear(response) ? undefined : await seal(body);
-      release();
+    const sealed = goesInClear(response) ? undefined : await seal(body).catch(unsealedAnswer);
+    released = true;
+    release();
+    if (sealed instanceof AuthError) {
+      onProblem(sealed);
+      for (const name of ["etag", "content-encoding", "transfer-encoding"]) response.removeHeader(name);
+      writeError(response, sealed);
+    } else {
       if (sealed !== undefined) setJson(response, sealed);
       response.end(sealed ?? body);
-    } catch (error) {
-      release();
-      onProblem(error);
-      for (const name of ["etag", "content-encoding", "transfer-encoding"]) response.removeHeader(name);
-      writeError(response, unsealedAnswer());
     }
+  }
+
+  /** What other middleware put in the way has failed. */
+  function fail(error: unknown): void {
+    onProblem(error);
+    response.destroy();
   }
 
   async function seal(body: Buffer): Promise<Buffer> {
@@ -68,10 +84,25 @@ export function sealResponse(response: ServerResponse, { sealText, onProblem }: 
     }
     return Buffer.from(JSON.stringify(await sealText(body.length === 0 ? Buffer.from("null") : body)));
   }
+}
 
-  function release(): void {
-    for (const name of [...Object.keys(held), "writableEnded", "headersSent"]) Reflect.deleteProperty(response, name);
-  }
+/** Middleware that comes later may have put these into its own: they are called still, and pass on what they get. */
+const PASSING_ON = ["writeHead", "flushHeaders"];
+
+/** Puts members in the place of a response's, and returns what puts back those that stood there, its own or inherited. */
+function holdBack(response: ServerResponse, members: object): () => void {
+  const held = Object.entries(Object.getOwnPropertyDescriptors(members));
+  const before = held.map(([name]) => [name, Object.getOwnPropertyDescriptor(response, name)] as const);
+  for (const [name, descriptor] of held) Object.defineProperty(response, name, descriptor);
+  const isWrapped = (name: string) =>
+    Reflect.get(response, name) !== Object.getOwnPropertyDescriptor(members, name)?.value;
+  return () => {
+    for (const [name, descriptor] of before) {
+      if (PASSING_ON.includes(name) && isWrapped(name)) continue;
+      if (descriptor === undefined) Reflect.deleteProperty(response, name);
+      else Object.defineProperty(response, name, descriptor);
+    }
+  };
 }
 
 function goesInClear({ statusCode }: ServerResponse): boolean {

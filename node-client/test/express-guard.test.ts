@@ -232,3 +232,91 @@ test("a sealed call whose answer cannot be sealed is told as made, with no code 
   expect([answer.status, answer.body.error.code]).toStrictEqual([500, "internal"]);
   expect(answer.body.error.message).toContain("was made");
 });
+
+describe("other middleware", () => {
+  /** What a session, a log or a compression does: functions of its own in the place of the response's. */
+  function wrap(response: ServerResponse, seen: { calls: string[]; body: string }, name: string): void {
+    const { writeHead, write, end } = response;
+    response.writeHead = (...parts: unknown[]) => {
+      seen.calls.push("writeHead");
+      if (!response.headersSent) response.setHeader(`x-${name}`, String(response.getHeader("cache-control")));
+      return Reflect.apply(writeHead, response, parts);
+    };
+    response.write = (...parts: unknown[]) => {
+      seen.body += String(parts[0]);
+      return Reflect.apply(write, response, parts);
+    };
+    response.end = (...parts: unknown[]) => {
+      seen.calls.push("end");
+      seen.body += String(parts[0] ?? "");
+      // A session is stored first.
+      setImmediate(() => Reflect.apply(end, response, parts));
+      return response;
+    };
+  }
+
+  const exchange = async (place: "before" | "after", handler: Handler) => {
+    const issuer = startIssuer();
+    const seen = { calls: [] as string[], body: "" };
+    const guard = issuer.auth.express({ sealed: "required" });
+    const url = await serve(
+      (request, response, next) => {
+        if (place === "before") wrap(response, seen, place);
+        guard(request, response, next);
+      },
+      (request, response) => {
+        if (place === "after") wrap(response, seen, place);
+        handler(request, response);
+      },
+    );
+    const sealed = await issuer.seal({ item: "apple" }, { binding: "/" });
+    const answer = await call<ErrorBody>(url, { body: sealed.body, headers: bearer(issuer.issue()) });
+    return { answer, seen, sealed, issuer };
+  };
+
+  test("that came before the guard sees the sealed answer go out, once, and what it adds goes along", async () => {
+    const { answer, seen, sealed } = await exchange("before", echo);
+    expect(await sealed.open(answer.body)).toMatchObject({ body: { item: "apple" } });
+    expect(JSON.parse(seen.body)).toStrictEqual(answer.body);
+    expect(seen.calls).toStrictEqual(["end", "writeHead"]);
+    expect(answer.headers.get("x-before")).toBe("no-store");
+  });
+
+  test("that came before the guard sees errors and empty answers go out, too", async () => {
+    const failed = await exchange("before", (_request, response) => json(response, { error: { code: "x" } }, 409));
+    expect(failed.seen.body).toBe('{"error":{"code":"x"}}');
+    const empty = await exchange("before", (_request, response) => response.writeHead(204).end());
+    expect(JSON.parse(empty.seen.body)).toStrictEqual(empty.answer.body);
+    const unsealable = await exchange("before", (_request, response) => response.end("the secret"));
+    expect(unsealable.answer.status).toBe(500);
+    expect(unsealable.seen.body).not.toContain("the secret");
+    expect(JSON.parse(unsealable.seen.body).error.code).toBe("internal");
+  });
+
+  test("that comes after the guard sees the clear answer, and its headers go out", async () => {
+    const { answer, seen, sealed } = await exchange("after", (_request, response) => {
+      response.setHeader("content-type", "application/json");
+      response.end('{"a":1}');
+    });
+    expect(await sealed.open(answer.body)).toStrictEqual({ a: 1 });
+    expect(seen.body).toBe('{"a":1}');
+    expect(seen.calls).toStrictEqual(["end", "writeHead"]);
+    expect(answer.headers.get("x-after")).toBe("no-store");
+  });
+
+  test("that fails when the sealed answer goes out ends the connection", async () => {
+    const issuer = startIssuer();
+    const guard = issuer.auth.express();
+    const url = await serve(
+      (request, response, next) => {
+        response.end = () => {
+          throw new Error("the session cannot be stored");
+        };
+        guard(request, response, next);
+      },
+      (_request, response) => json(response, { a: 1 }),
+    );
+    const { body } = await issuer.seal({}, { binding: "/" });
+    await expect(call(url, { body, headers: bearer(issuer.issue()) })).rejects.toThrow("fetch failed");
+  });
+});
