@@ -78,6 +78,7 @@ suite.each(SHOPS)("the shop on %s (needs npm ci in examples/)", (_name, startSho
     let authorization = "";
     const client = createAuthClient({
       baseUrl: server.url,
+      apiOrigins: [shop.url],
       fetch: async (input, init) => {
         const response = await fetch(input, init);
         if (!String(input).startsWith(shop.url)) return response;

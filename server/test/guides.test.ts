@@ -95,8 +95,8 @@ async function openWorkshop(which: Frameworks): Promise<Workshop> {
 }
 
 /** The client of somebody's page, without a browser. */
-async function openClient(): Promise<AuthClient> {
-  const client = createAuthClient({ baseUrl: server.url });
+async function openClient(backEnd: { url: string }): Promise<AuthClient> {
+  const client = createAuthClient({ baseUrl: server.url, apiOrigins: [backEnd.url] });
   await client.register(newUser());
   return client;
 }
@@ -130,7 +130,7 @@ describe("the guide for back ends", () => {
 
     test("guards an Express app, which soon knows of a logout", async () => {
       await using express = await there.start("main.mjs");
-      const client = await openClient();
+      const client = await openClient(express);
       const orders = `${express.url}/orders`;
       const clear = { method: "GET", envelope: "none" } as const;
       for (const envelope of ["stateful", "stateless"] as const) {
@@ -152,7 +152,7 @@ describe("the guide for back ends", () => {
 
     test("guards a Fastify app", async () => {
       await using fastify = await there.start("fastify.mjs");
-      const client = await openClient();
+      const client = await openClient(fastify);
       const order = (envelope: "stateful" | "none") =>
         client.apiCall(`${fastify.url}/orders`, { item: "apple" }, { envelope });
       expect(await order("stateful")).toMatchObject({ order: { item: "apple", by: client.user?.username } });
@@ -166,7 +166,7 @@ describe("the guide for back ends", () => {
 
   test("guards a Connect service, whose messages are sealed", async () => {
     const { ReportService } = await import(join(workshop.folder, "gen/shop/v1/report_service_pb.js"));
-    const client = await openClient();
+    const client = await openClient(reports);
     const count = (envelope: "stateful" | "none") => {
       const transport = client.transportTo(reports.url, { envelope });
       return (createClient(ReportService, transport) as unknown as CountingClient).countOrders({ year: 2026 });
@@ -182,6 +182,7 @@ describe("the guide for back ends", () => {
     const bodies: string[] = [];
     const client = createAuthClient({
       baseUrl: server.url,
+      apiOrigins: ["http://shop.test"],
       async fetch(input, init = {}) {
         const { pathname, host } = new URL(input);
         if (host !== "shop.test") return fetch(input, init);

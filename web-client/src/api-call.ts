@@ -1,3 +1,4 @@
+import type { CheckOrigin } from "./api-origins.ts";
 import { bounded } from "./bounded.ts";
 import { AuthError, type AuthErrorCode, retryAfterOf } from "./errors.ts";
 import { membersOf, parseJson } from "./json.ts";
@@ -23,15 +24,17 @@ export type ApiCallDeps = {
   fetch: Fetch;
   sealing: Sealing;
   authorize: Authorize;
+  checkOrigin: CheckOrigin;
   envelope: EnvelopeMode;
   timeoutMs: number;
 };
 
 /** A call to a back end of the application: JSON in, JSON out, with the access token, sealed for the path of the URL. */
-export function createApiCall({ fetch, sealing, authorize, ...defaults }: ApiCallDeps): ApiCall {
+export function createApiCall({ fetch, sealing, authorize, checkOrigin, ...defaults }: ApiCallDeps): ApiCall {
   return async <T>(url: string | URL, payload?: unknown, options: ApiCallOptions = {}) => {
     const { signal, timeoutMs = defaults.timeoutMs, envelope = defaults.envelope, method = "POST" } = options;
     const target = readUrl(url);
+    checkOrigin(target);
     const hasBody = !/^(GET|HEAD)$/i.test(method);
     if (!hasBody && (envelope !== "none" || payload !== undefined)) {
       throw new AuthError("invalid_request", `A ${method} has no body to carry or to seal a payload.`);
@@ -58,7 +61,8 @@ export function createApiCall({ fetch, sealing, authorize, ...defaults }: ApiCal
   };
 }
 
-function readUrl(url: unknown): URL {
+/** Relative ones are of the page. @throws AuthError `invalid_request` for what is no URL. */
+export function readUrl(url: unknown): URL {
   const base = globalThis.location?.href;
   const isUrl = (typeof url === "string" && URL.canParse(url, base)) || url instanceof URL;
   if (!isUrl) throw new AuthError("invalid_request", "The address of a call must be a URL, as a string or an object.");

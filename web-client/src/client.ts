@@ -1,7 +1,8 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import type { CurveName, FrontAlg } from "@sello/envelope";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
-import { type ApiCall, createApiCall } from "./api-call.ts";
+import { type ApiCall, createApiCall, readUrl } from "./api-call.ts";
+import { createCheckOrigin } from "./api-origins.ts";
 import { type AuthApi, createAuthApi } from "./auth-api.ts";
 import { createAuthorize } from "./authorize.ts";
 import { createChannels } from "./channels.ts";
@@ -22,6 +23,11 @@ import { createWithKeys } from "./with-keys.ts";
 export type AuthClientOptions = {
   /** Where Sello answers, without a path of its own: `https://auth.example.com`. */
   baseUrl: string;
+  /**
+   * Where else calls may go with the token: exact origins, `https://api.example.com`. The page's own origin and the server's
+   * always may. A call to any other is `invalid_request`, and nothing is sent.
+   */
+  apiOrigins?: readonly string[];
   /** How calls are sealed. Default: `stateful`. */
   envelope?: EnvelopeMode;
   /** Which of the server's front keys to seal for, where it has both. Default: `ECDH-ES`. */
@@ -50,7 +56,7 @@ export type AuthClient = AuthApi & {
   apiCall: ApiCall;
   /** For generated clients of this server's other services: token, refresh and envelopes included. */
   transport: Transport;
-  /** The same for services at another address. */
+  /** The same for services at another address. @throws AuthError `invalid_request` for one that `apiOrigins` does not name. */
   transportTo(baseUrl: string, options?: { envelope?: EnvelopeMode }): Transport;
 };
 
@@ -63,8 +69,9 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 export function createAuthClient(options: AuthClientOptions): AuthClient {
   checkOptions(options);
   const { envelope = "stateful", timeoutMs = DEFAULT_TIMEOUT_MS, onLogout } = options;
-  const { keyShare = "P-256", monotonicMs = () => performance.now() } = options;
+  const { keyShare = "P-256", apiOrigins = [], monotonicMs = () => performance.now() } = options;
   const baseUrl = withoutSlash(options.baseUrl);
+  const checkOrigin = createCheckOrigin(baseUrl, apiOrigins);
   const bareFetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const time = createServerTime(monotonicMs);
   const fetch = createNetwork(bareFetch);
@@ -98,10 +105,12 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
       return session.state.isLoggedIn;
     },
     subscribe: session.subscribe,
-    apiCall: createApiCall({ fetch, sealing, authorize, envelope, timeoutMs }),
+    apiCall: createApiCall({ fetch, sealing, authorize, checkOrigin, envelope, timeoutMs }),
     transport,
-    transportTo: (address, { envelope: mode = envelope } = {}) =>
-      createTransport({ baseUrl: withoutSlash(address), fetch, sealing, timeoutMs, envelope: mode, authorize }),
+    transportTo(address, { envelope: mode = envelope } = {}) {
+      checkOrigin(readUrl(address));
+      return createTransport({ baseUrl: withoutSlash(address), fetch, sealing, timeoutMs, envelope: mode, authorize });
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { Health, HealthCheckResponse_ServingStatus } from "@sello/gen/health/v1/health_pb";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { newUser, PASSWORD } from "../../server/test/support/client.ts";
 import { startApp, type TestApp } from "../../server/test/support/start-app.ts";
 import { codeOf } from "./support/codes.ts";
@@ -69,7 +69,7 @@ describe("apiCall", () => {
     const url = await startBackEnd(
       json(409, { error: { code: "sold_out", message: "Gone." } }, { "retry-after": "9" }),
     );
-    const page = openBrowser(server).openTab({ envelope: "none" });
+    const page = openBrowser(server).openTab({ envelope: "none", apiOrigins: [url] });
     await expect(page.apiCall(url)).rejects.toMatchObject({
       code: "sold_out",
       message: "Gone.",
@@ -88,18 +88,28 @@ describe("apiCall", () => {
     [502, "unavailable"],
   ])("calls a bare %i %s", async (status, code) => {
     const url = await startBackEnd((_, response) => response.writeHead(status).end("<h1>no</h1>"));
-    expect(await codeOf(openBrowser(server).openTab({ envelope: "none" }).apiCall(url))).toBe(code);
+    expect(
+      await codeOf(
+        openBrowser(server)
+          .openTab({ envelope: "none", apiOrigins: [url] })
+          .apiCall(url),
+      ),
+    ).toBe(code);
   });
 
   test("resolves with undefined where there is no answer to read", async () => {
     const url = await startBackEnd((_, response) => response.writeHead(204).end());
-    expect(await openBrowser(server).openTab({ envelope: "none" }).apiCall(url, { a: 1 })).toBeUndefined();
+    expect(
+      await openBrowser(server)
+        .openTab({ envelope: "none", apiOrigins: [url] })
+        .apiCall(url, { a: 1 }),
+    ).toBeUndefined();
   });
 
   test("follows no redirect: what is sealed or signed for one address goes to no other", async () => {
     const url = await startBackEnd((_, response) => response.writeHead(307, { location: server.url }).end());
     const browser = openBrowser(server);
-    expect(await codeOf(browser.openTab({ envelope: "none" }).apiCall(url, {}))).toBe("offline");
+    expect(await codeOf(browser.openTab({ envelope: "none", apiOrigins: [url] }).apiCall(url, {}))).toBe("offline");
     expect(browser.sent).toHaveLength(1);
   });
 
@@ -109,10 +119,60 @@ describe("apiCall", () => {
       cookie = request.headers.cookie;
       response.writeHead(204).end();
     });
-    const page = openBrowser(server).openTab({ envelope: "none" });
+    const page = openBrowser(server).openTab({ envelope: "none", apiOrigins: [url] });
     await page.register(newUser());
     await page.apiCall(url);
     expect(cookie).toBeUndefined();
+  });
+});
+
+describe("an address that gets no token", () => {
+  const received: string[] = [];
+  const startStranger = () =>
+    startBackEnd((request, response) => {
+      received.push(String(request.headers.authorization));
+      response.writeHead(204).end();
+    });
+
+  test.each(["none", "stateless", "stateful"] as const)(
+    "is every one but the server's and those that are named: nothing is sent there, with %s envelopes",
+    async (envelope) => {
+      const [stranger, shop] = [await startStranger(), await startStranger()];
+      const browser = openBrowser(server);
+      const page = browser.openTab({ envelope, apiOrigins: [shop] });
+      await page.register(newUser());
+      const before = browser.sent.length;
+      const { host, port } = new URL(shop);
+      for (const url of [
+        stranger,
+        new URL(stranger),
+        `${stranger}/?${shop}`,
+        `http://${host}@127.0.0.1:${new URL(stranger).port}`,
+        `http://localhost:${port}`,
+        `https://${host}`,
+        `http://${host}.evil.example`,
+        `ftp://${host}`,
+        `blob:${shop}/x`,
+        "data:,x",
+      ]) {
+        await expect(page.apiCall(url, {})).rejects.toMatchObject({ code: "invalid_request" });
+        expect(() => page.transportTo(String(url))).toThrow(expect.objectContaining({ code: "invalid_request" }));
+      }
+      await expect(page.apiCall(stranger, {})).rejects.toThrow(`${stranger} are not allowed. Name it in apiOrigins`);
+      expect(browser.sent).toHaveLength(before);
+      expect(received).toStrictEqual([]);
+    },
+  );
+
+  test("is not one that is named, whatever the path, nor the page's own", async () => {
+    const [shop, own] = [await startStranger(), await startStranger()];
+    vi.stubGlobal("location", new URL(`${own}/page`));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const page = openBrowser(server).openTab({ envelope: "none", apiOrigins: [shop] });
+    await page.register(newUser());
+    for (const url of [shop, `${shop}/orders?a=1`, own, "/orders", "orders"]) await page.apiCall(url, {});
+    expect(received).toHaveLength(5);
+    for (const header of received) expect(header).toMatch(/^Bearer /);
   });
 });
 
@@ -137,14 +197,16 @@ describe("a call that is given up", () => {
       request.on("close", closing);
       controller.abort();
     });
-    const call = openBrowser(server).openTab({ envelope: "none" }).apiCall(url, {}, { signal: controller.signal });
+    const call = openBrowser(server)
+      .openTab({ envelope: "none", apiOrigins: [url] })
+      .apiCall(url, {}, { signal: controller.signal });
     expect(await codeOf(call)).toBe("cancelled");
     await closed;
   });
 
   test("by its deadline is a timeout", async () => {
     const url = await startBackEnd(() => {});
-    const page = openBrowser(server).openTab({ envelope: "none" });
+    const page = openBrowser(server).openTab({ envelope: "none", apiOrigins: [url] });
     expect(await codeOf(page.apiCall(url, {}, { timeoutMs: 20 }))).toBe("timeout");
     const browser = openBrowser(server);
     const slow = browser.openTab({ timeoutMs: 20 });
@@ -172,7 +234,13 @@ describe("a call that nobody answered", () => {
       response.writeHead(200, { "content-type": "application/json", "content-length": 100 });
       response.write("{", () => response.destroy());
     });
-    expect(await codeOf(openBrowser(server).openTab({ envelope: "none" }).apiCall(url))).toBe("offline");
+    expect(
+      await codeOf(
+        openBrowser(server)
+          .openTab({ envelope: "none", apiOrigins: [url] })
+          .apiCall(url),
+      ),
+    ).toBe("offline");
   });
 });
 

@@ -54,6 +54,11 @@ describe("a mistake of the developer's", () => {
     [{ baseUrl: "https://a.example", envelope: "statefull" }, "envelope"],
     [{ baseUrl: "https://a.example", alg: "RSA" }, "alg"],
     [{ baseUrl: "https://a.example", keyShare: "P256" }, "keyShare"],
+    [{ baseUrl: "https://a.example", apiOrigins: "https://b.example" }, "apiOrigins"],
+    [{ baseUrl: "https://a.example", apiOrigins: ["https://b.example/"] }, "apiOrigins"],
+    [{ baseUrl: "https://a.example", apiOrigins: ["https://b.example:443"] }, "apiOrigins"],
+    [{ baseUrl: "https://a.example", apiOrigins: ["*"] }, "apiOrigins"],
+    [{ baseUrl: "https://a.example", apiOrigins: ["null"] }, "apiOrigins"],
     [{ baseUrl: "https://a.example", publicKey: "-----BEGIN" }, "publicKey"],
   ])("in the options, %o, is told at once", (options, words) => {
     expect(() => createAuthClient(options as never)).toThrow(TypeError);
