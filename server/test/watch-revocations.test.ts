@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { WatchRevocationsResponse } from "@sello/gen/backend/v1/token_service_pb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { EndedSessions } from "../src/service/backend-ports.ts";
+import { disableServiceAccount } from "../src/service/service-accounts.ts";
 import { createRevocations } from "../src/service/watch-revocations.ts";
 import { backend, newServiceAccount, reasonOf, TRANSPORTS } from "./support/backend.ts";
 import { call, loginUser, PASSWORD, refresh, registerUser, type Tokens } from "./support/client.ts";
@@ -161,6 +163,44 @@ describe("the stream", () => {
   test("shows that it lives when nothing ends", async () => {
     const watching = await watchQuiet();
     await vi.waitFor(() => expect(watching.lives).toBe(1), { timeout: 10_000, interval: 50 });
+  });
+
+  test.each(TRANSPORTS)(
+    "ends over %s within seconds when its service account is disabled",
+    async (_name, transport) => {
+      const name = `disabled-${randomUUID()}`;
+      const watching = await watch(replica.url, transport, await newServiceAccount(server, { name }));
+      await disableServiceAccount(server.app.deps, name);
+      const start = performance.now();
+      expect(await reasonOf(Promise.reject(await watching.ended))).toBe("token_invalid");
+      expect(performance.now() - start).toBeLessThan(8_000);
+      const user = await registerUser(server.url);
+      await logout(user.refresh_token);
+      expect([...watching.told.keys()]).not.toContain(await sessionOf(user));
+    },
+  );
+
+  test("ends within seconds when its account loses the scope, and tells nothing of what ends then", async () => {
+    const own = await newServiceAccount(server, { name: "loses-its-scope" });
+    const watching = await watch(server.url, undefined, own);
+    await server.db.query("UPDATE service_accounts SET scopes = '{kms:use}' WHERE name = 'loses-its-scope'");
+    expect(await reasonOf(Promise.reject(await watching.ended))).toBe("forbidden");
+  });
+
+  test("is one of a hundred that an account may have open at one process, and of as many as others like", async () => {
+    const own = await newServiceAccount(server);
+    const watchers = await Promise.all(Array.from({ length: 100 }, () => watch(server.url, undefined, own)));
+    const one = async () => {
+      const tokens = backend(server.url, own).tokens;
+      const iterator = tokens.watchRevocations({})[Symbol.asyncIterator]();
+      const reason = await reasonOf(iterator.next());
+      await iterator.return?.();
+      return reason;
+    };
+    expect(await one()).toBe("rate_limited");
+    await watch(server.url);
+    watchers[0]?.stop();
+    await vi.waitFor(async () => expect(await one()).toBeUndefined(), { timeout: 5_000, interval: 50 });
   });
 
   test.each(TRANSPORTS)(

@@ -9,8 +9,12 @@ import type { Bearer } from "../service/ports.ts";
 import { type RecentAuthenticationDeps, requireRecentAuthentication } from "../service/recent-authentication.ts";
 import { type Edge, edgeKey } from "./edge.ts";
 import type { MethodPolicy, Policies } from "./policies.ts";
+import { askBeforeEach } from "./streams.ts";
 
-/** Lets a call on only when its RPC is for everybody or the caller is who the RPC is for. */
+/**
+ * Lets a call on only when its RPC is for everybody or the caller is who the RPC is for. Of a stream to a service account that
+ * is asked again before each message: it ends as soon as the account would be refused.
+ */
 export function accessInterceptor(policies: Policies, deps: AccessDeps): Interceptor {
   return (next) => async (request) => {
     const policy = policies.of(request.method);
@@ -18,9 +22,12 @@ export function accessInterceptor(policies: Policies, deps: AccessDeps): Interce
     const token = bearerToken(request.header);
     if (token === undefined) throw new AuthError("token_missing");
     const edge = request.contextValues.get(edgeKey);
+    const authorize = () => authorizeService(deps, { policy, edge, secret: token });
     if (policy.access === Access.BEARER) edge.bearer = await authorizeBearer(deps, policy, token);
-    else edge.service = await authorizeService(deps, { policy, edge, secret: token });
-    return next(request);
+    else edge.service = await authorize();
+    const response = await next(request);
+    if (!response.stream || edge.service === undefined) return response;
+    return { ...response, message: askBeforeEach<unknown>(response.message, authorize) as typeof response.message };
   };
 }
 

@@ -2,10 +2,14 @@ import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import type { EndedSessions } from "../service/backend-ports.ts";
 import type { Deps } from "../service/ports.ts";
+import { createStreamPlaces } from "../service/stream-places.ts";
 import { createRevocations } from "../service/watch-revocations.ts";
 import { createKmsService } from "./kms-service.ts";
 import { implement, type Registration } from "./procedures.ts";
 import { createTokenService } from "./token-service.ts";
+
+/** A back end has one stream a process. */
+const STREAMS_AN_ACCOUNT = 100;
 
 /** The services for other back ends. */
 export function createBackendServices(
@@ -13,8 +17,9 @@ export function createBackendServices(
   { endedSessions, stopping }: { endedSessions: EndedSessions; stopping: AbortSignal },
 ): Registration[] {
   const revocations = createRevocations(endedSessions);
+  const places = createStreamPlaces(STREAMS_AN_ACCOUNT);
   return [
-    implement(TokenService, createTokenService({ deps, revocations, stopping })),
+    implement(TokenService, createTokenService({ deps, revocations, places, stopping })),
     implement(KmsService, createKmsService(deps)),
   ];
 }

@@ -1,11 +1,11 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import type { ServiceImpl } from "@connectrpc/connect";
 import { sealAnswerTo } from "@sello/envelope";
 import type { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { AuthError } from "../domain/errors.ts";
 import type { Channels } from "../service/channel-ports.ts";
-import { edgeKey } from "./edge.ts";
 import type { OpenFront } from "./front-envelope.ts";
 import type { SealTickets } from "./seal-tickets.ts";
+import { serviceCaller } from "./service-caller.ts";
 
 export type EnvelopeServiceDeps = {
   openFront: OpenFront;
@@ -22,7 +22,7 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
       if (!BINDING.test(binding)) throw new AuthError("validation_failed", { message: BINDING_RULE });
       if (isOwn(binding))
         throw new AuthError("forbidden", { message: "This server's own calls are not for others to open." });
-      const holder = holderOf(context);
+      const holder = serviceCaller(context).id;
       if (envelope.case === "frontEnc") {
         const { plaintext, contentKey, jti } = await openFront(envelope.value, binding);
         const key = Buffer.from(contentKey).toString("base64url");
@@ -38,7 +38,7 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
 
     async seal({ sealTicket, payload }, context) {
       if (payload.length === 0) throw new AuthError("validation_failed", { message: "payload: must not be empty." });
-      const ticket = await tickets.read(sealTicket, holderOf(context));
+      const ticket = await tickets.read(sealTicket, serviceCaller(context).id);
       if (ticket.kind === "session") {
         return { envelope: { case: "sessionEnc", value: await channels.sealAnswerTo(ticket, payload) } };
       }
@@ -52,10 +52,3 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
 /** A path, as the contract binds envelopes to. */
 const BINDING = /^\/[^\s?#]{0,1023}$/;
 const BINDING_RULE = "binding: must be the path the envelope arrived at, without the query.";
-
-/** The access interceptor put it there; without it the call must not go on. */
-function holderOf(context: HandlerContext): string {
-  const { service } = context.values.get(edgeKey);
-  if (service === undefined) throw new AuthError("token_missing");
-  return service.id;
-}

@@ -7,6 +7,14 @@ export async function* mapFailure<T>(messages: AsyncIterable<T>, map: (error: un
   }
 }
 
+/** Passes a stream on for as long as nothing speaks against it: fails with what `ask` rejects with, before the next message. */
+export async function* askBeforeEach<T>(messages: AsyncIterable<T>, ask: () => Promise<unknown>): AsyncIterable<T> {
+  for await (const message of messages) {
+    await ask();
+    yield message;
+  }
+}
+
 export type StreamEnd = { how: "finished" | "left" } | { how: "failed"; error: unknown };
 
 /** Passes a stream on, and tells how it ended: by itself, by an error, or because its reader left. */

@@ -3,13 +3,22 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { AuthError } from "../domain/errors.ts";
 import { type AuthenticateDeps, authenticate } from "../service/authenticate.ts";
+import type { StreamPlaces } from "../service/stream-places.ts";
 import type { Revocations } from "../service/watch-revocations.ts";
+import { serviceCaller } from "./service-caller.ts";
 
-export type TokenServiceOptions = { deps: AuthenticateDeps; revocations: Revocations; stopping: AbortSignal };
+export type TokenServiceOptions = {
+  deps: AuthenticateDeps;
+  revocations: Revocations;
+  /** For those who watch, by service account. */
+  places: StreamPlaces;
+  stopping: AbortSignal;
+};
 
 export function createTokenService({
   deps,
   revocations,
+  places,
   stopping,
 }: TokenServiceOptions): ServiceImpl<typeof TokenService> {
   return {
@@ -19,11 +28,15 @@ export function createTokenService({
       return { userId, username, roles, permissions, sessionId, jti, expiresAt: timestampFromDate(expiresAt) };
     },
 
-    async *watchRevocations(_request, { signal }) {
+    async *watchRevocations(_request, context) {
+      const { signal } = context;
+      const leave = places.take(serviceCaller(context).id);
       try {
         for await (const sessionIds of revocations.watch(signal)) yield { sessionIds };
       } catch (error) {
         throw stopping.aborted ? new AuthError("unavailable", { message: STOPPING }) : error;
+      } finally {
+        leave();
       }
     },
   };

@@ -150,6 +150,10 @@ export declare const TokenService: GenService<{
    * must drop. The first response comes at once; what ended before it is not told. A response without sessions comes at
    * least every ten seconds: when none does, the stream is lost and the cache must be emptied.
    *
+   * The caller's secret and scope are looked at again before each response: the stream fails with `token_invalid` or `forbidden`
+   * some seconds after the account was disabled or has lost the scope. Fails with `rate_limited` when the account has a hundred
+   * open at one server process, `unavailable` when the server stops or the caller reads too slowly.
+   *
    * @generated from rpc backend.v1.TokenService.WatchRevocations
    */
   watchRevocations: {
