@@ -52,7 +52,9 @@ describe("a service account from the command line", () => {
     const { code, said: secret } = await cli("create-service-account", "shop", "--scopes", "tokens:validate");
     expect([code, secret]).toStrictEqual([0, expect.stringMatching(/^sa_[\w-]{43}$/)]);
     expect((await tokensOf(secret).validateToken({ accessToken })).userId).toBe(user.id);
-    expect((await cli("list-service-accounts")).said).toMatch(/^shop {2}tokens:validate {2}any connection {2}created /);
+    expect((await cli("list-service-accounts")).said).toMatch(
+      /^shop {2}tokens:validate {2}any path {2}any connection {2}created /,
+    );
     expect((await cli("disable-service-account", "shop")).code).toBe(0);
     const refused = () =>
       tokensOf(secret)
@@ -89,6 +91,19 @@ describe("a service account from the command line", () => {
     expect((await cli("create-service-account", "taken", "--scopes", "kms:use")).code).toBe(0);
     const again = await cli("create-service-account", "taken", "--scopes", "kms:use");
     expect([again.code, again.said]).toStrictEqual([1, expect.stringContaining("of this name already")]);
+  });
+
+  test("can be restricted to what is sealed for some paths", async () => {
+    const args = ["create-service-account", "orders", "--scopes", "envelopes:use", "--bindings"];
+    expect((await cli(...args, "/payments,/orders")).code).toBe(0);
+    expect((await cli("list-service-accounts")).said).toMatch(
+      /^orders {2}envelopes:use {2}\/orders,\/payments {2}any connection {2}created /m,
+    );
+    const refused = await cli(...args.with(1, "other"), "orders");
+    expect([refused.code, refused.said]).toStrictEqual([
+      1,
+      expect.stringContaining("bindings: must be 1 to 100 paths"),
+    ]);
   });
 
   test("can be bound to a certificate", async () => {

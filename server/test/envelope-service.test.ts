@@ -45,4 +45,39 @@ describe("what a browser sealed for another back end", () => {
       expect(await reasonOf(envelopes.open(request, { headers: headers() }))).toBe("forbidden");
     },
   );
+
+  test.each([
+    ["/orders", undefined],
+    ["/orders/7", undefined],
+    ["/shop.v1.ReportService/CountOrders", undefined],
+    ["/orders2", "forbidden"],
+    ["/", "forbidden"],
+    ["/Orders", "forbidden"],
+    ["/order", "forbidden"],
+    ["/payments/orders", "forbidden"],
+    ["/orders/../payments", undefined],
+  ])("at %s is opened by an account for /orders and /shop.v1.ReportService, or not: %s", async (binding, reason) => {
+    const bindings = ["/shop.v1.ReportService", "/orders"];
+    const restricted = { authorization: `Bearer ${await newServiceAccount(server, { bindings })}` };
+    const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+    const { envelope } = await sealed(binding);
+    const request = { envelope: { case: "frontEnc" as const, value: envelope }, binding };
+    expect(await reasonOf(envelopes.open(request, { headers: restricted }))).toBe(reason);
+  });
+
+  test("is left for whom it was meant by an account that may not open it, which learns nothing of it", async () => {
+    const restricted = { authorization: `Bearer ${await newServiceAccount(server, { bindings: ["/payments"] })}` };
+    const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+    const { envelope } = await sealed(BINDING);
+    const open = (binding: string, as: Record<string, string>, value: object = envelope) =>
+      envelopes.open({ envelope: { case: "frontEnc" as const, value }, binding }, { headers: as });
+    const messageOf = (call: Promise<unknown>) => call.then(String, (error: Error) => error.message);
+    const whole = await messageOf(open(BINDING, restricted));
+    expect(whole).toContain("may not open what is sealed for this path");
+    expect(await messageOf(open(BINDING, restricted, { ...envelope, ct: "AAAA" }))).toBe(whole);
+    expect(await reasonOf(open("/payments", restricted))).toBe("envelope_invalid");
+    expect(await reasonOf(open(BINDING, headers()))).toBeUndefined();
+  });
 });

@@ -118,6 +118,17 @@ describe("a service account", () => {
     ["an empty name", { name: "" }, "name: must be 1 to 64 of "],
     ["a name with a space", { name: "a b" }, "name: must be 1 to 64 of "],
     ["a name with a capital", { name: "Shop" }, "name: must be 1 to 64 of "],
+    ["no path", { bindings: [] }, "bindings: must be 1 to 100 paths"],
+    ["a path that ends with a slash", { bindings: ["/orders/"] }, "bindings: must be 1 to 100 paths"],
+    ["a path without a slash", { bindings: ["orders"] }, "bindings: must be 1 to 100 paths"],
+    ["a path of dots", { bindings: ["/a/../b"] }, "bindings: must be 1 to 100 paths"],
+    ["a path with a query", { bindings: ["/a?b"] }, "bindings: must be 1 to 100 paths"],
+    ["too many paths", { bindings: Array(101).fill("/a") }, "bindings: must be 1 to 100 paths"],
+    [
+      "paths and no use for them",
+      { bindings: ["/a"], scopes: ["kms:use"] },
+      "bindings: restrict the scope envelopes:use",
+    ],
     ["a name that is too long", { name: "a".repeat(65) }, "name: must be 1 to 64 of "],
   ])("with %s is not created", async (_name, options, message) => {
     await expect(newServiceAccount(server, options)).rejects.toMatchObject({

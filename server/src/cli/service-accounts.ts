@@ -13,18 +13,24 @@ import {
 import { type Command, type Environment, UsageError, withStores } from "./command.ts";
 
 export const createServiceAccount: Command = {
-  usage: "create-service-account NAME --scopes SCOPE,… [--client-certificate FILE.pem]",
+  usage: "create-service-account NAME --scopes SCOPE,… [--bindings PATH,…] [--client-certificate FILE.pem]",
   help: [
     `Let another back end call, with some of the scopes ${SCOPES.join(", ")}. Prints its secret, once: it is stored`,
-    "nowhere. With --client-certificate, it may call only over TLS connections that are opened with that certificate.",
+    "nowhere. With --bindings, it may open only what was sealed for these paths and those below them: /orders, say.",
+    "With --client-certificate, it may call only over TLS connections that are opened with that certificate.",
   ].join("\n      "),
   async run(environment, args) {
-    const options = { scopes: { type: "string" }, "client-certificate": { type: "string" } } as const;
+    const options = {
+      scopes: { type: "string" },
+      bindings: { type: "string" },
+      "client-certificate": { type: "string" },
+    } as const;
     const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
     const file = values["client-certificate"];
     const input = {
       name: onlyName(positionals),
-      scopes: (values.scopes ?? "").split(",").filter((scope) => scope !== ""),
+      scopes: listOf(values.scopes ?? ""),
+      ...(values.bindings !== undefined && { bindings: listOf(values.bindings) }),
       ...(file !== undefined && { clientCertificate: await readCertificate(file) }),
     };
     const secret = await withAccounts(environment, (deps) => createAccount(deps, input));
@@ -44,14 +50,15 @@ export const disableServiceAccount: Command = {
 
 export const listServiceAccounts: Command = {
   usage: "list-service-accounts",
-  help: "Show the service accounts: name, scopes, whether bound to a certificate, since when, and until when.",
+  help: "Show the service accounts: name, scopes, paths, whether bound to a certificate, since when, and until when.",
   async run(environment) {
     const accounts = await withAccounts(environment, (deps) => deps.serviceAccounts.list());
-    for (const { name, scopes, clientCertificate, createdAt, disabledAt } of accounts) {
+    for (const { name, scopes, bindings, clientCertificate, createdAt, disabledAt } of accounts) {
+      const paths = bindings?.join(",") ?? "any path";
       const bound =
         clientCertificate === undefined ? "any connection" : `certificate ${clientCertificate.toString("hex")}`;
       const end = disabledAt === undefined ? "" : `  disabled ${disabledAt.toISOString()}`;
-      console.log(`${name}  ${scopes.join(",")}  ${bound}  created ${createdAt.toISOString()}${end}`);
+      console.log(`${name}  ${scopes.join(",")}  ${paths}  ${bound}  created ${createdAt.toISOString()}${end}`);
     }
   },
 };
@@ -60,6 +67,10 @@ function withAccounts<T>(environment: Environment, task: (deps: ServiceAccountDe
   return withStores(environment, ({ database }) =>
     task({ serviceAccounts: createServiceAccounts(database), serviceSecrets, clock: systemClock, ids }),
   );
+}
+
+function listOf(text: string): string[] {
+  return text.split(",").filter((item) => item !== "");
 }
 
 function onlyName([name, ...more]: string[]): string {

@@ -6,6 +6,7 @@ type Row = {
   id: string;
   name: string;
   scopes: string[];
+  bindings: string[] | null;
   client_certificate_sha256: Buffer | null;
   created_at: Date;
   disabled_at: Date | null;
@@ -20,15 +21,15 @@ const BY_OPERATOR = {
   ip: "NULL::inet",
   userAgent: "'cli'",
   requestId: "''",
-  detail: "jsonb_build_object('name', name, 'scopes', scopes)",
+  detail: "jsonb_strip_nulls(jsonb_build_object('name', name, 'scopes', scopes, 'bindings', bindings))",
 } as const;
 
 const CREATE = statement(
   "create_service_account",
   `WITH created AS (
-    INSERT INTO service_accounts (id, name, secret_hash, scopes, client_certificate_sha256, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
-    RETURNING id, name, scopes
+    INSERT INTO service_accounts (id, name, secret_hash, scopes, bindings, client_certificate_sha256, created_at)
+    VALUES ($1, $2, $3, $4, $7::text[], $5, $6)
+    RETURNING id, name, scopes, bindings
   ), ${recordEvent({ ...BY_OPERATOR, type: "service_account.created", from: "created", now: "$6" })}
   SELECT 1`,
 );
@@ -37,26 +38,26 @@ const DISABLE = statement<{ id: string }>(
   "disable_service_account",
   `WITH disabled AS (
     UPDATE service_accounts SET disabled_at = $2 WHERE name = $1 AND disabled_at IS NULL
-    RETURNING id, name, scopes
+    RETURNING id, name, scopes, bindings
   ), ${recordEvent({ ...BY_OPERATOR, type: "service_account.disabled", from: "disabled", now: "$2" })}
   SELECT id FROM disabled`,
 );
 
 const FIND = statement<Row>(
   "find_service_account",
-  `SELECT id, name, scopes, client_certificate_sha256 FROM service_accounts
+  `SELECT id, name, scopes, bindings, client_certificate_sha256 FROM service_accounts
   WHERE secret_hash = $1 AND disabled_at IS NULL`,
 );
 
 const LIST = statement<Row>(
   "list_service_accounts",
-  `SELECT id, name, scopes, client_certificate_sha256, created_at, disabled_at FROM service_accounts ORDER BY name`,
+  `SELECT id, name, scopes, bindings, client_certificate_sha256, created_at, disabled_at FROM service_accounts ORDER BY name`,
 );
 
 export function createServiceAccounts(db: Database): ServiceAccounts {
   return {
-    async create({ id, name, secretHash, scopes, clientCertificate, now }) {
-      await run(db, CREATE, [id, name, secretHash, scopes, clientCertificate ?? null, now]);
+    async create({ id, name, secretHash, scopes, bindings, clientCertificate, now }) {
+      await run(db, CREATE, [id, name, secretHash, scopes, clientCertificate ?? null, now, bindings ?? null]);
     },
 
     async disable(name, now) {
@@ -79,6 +80,6 @@ export function createServiceAccounts(db: Database): ServiceAccounts {
   };
 }
 
-function toAccount({ id, name, scopes, client_certificate_sha256: certificate }: Row) {
-  return { id, name, scopes, clientCertificate: certificate ?? undefined };
+function toAccount({ id, name, scopes, bindings, client_certificate_sha256: certificate }: Row) {
+  return { id, name, scopes, bindings: bindings ?? undefined, clientCertificate: certificate ?? undefined };
 }

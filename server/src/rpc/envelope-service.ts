@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { sealAnswerTo } from "@sello/envelope";
 import type { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
+import { coversBinding } from "../domain/bindings.ts";
 import { AuthError } from "../domain/errors.ts";
 import type { Channels } from "../service/channel-ports.ts";
 import type { OpenFront } from "./front-envelope.ts";
@@ -20,9 +21,11 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
   return {
     async open({ envelope, binding }, context) {
       if (!BINDING.test(binding)) throw new AuthError("validation_failed", { message: BINDING_RULE });
-      if (isOwn(binding))
-        throw new AuthError("forbidden", { message: "This server's own calls are not for others to open." });
-      const holder = serviceCaller(context).id;
+      if (isOwn(binding)) throw new AuthError("forbidden", { message: OWN });
+      const { id: holder, bindings } = serviceCaller(context);
+      // Said in plain words: it depends on nothing but what the account itself sends.
+      if (bindings !== undefined && !coversBinding(bindings, binding))
+        throw new AuthError("forbidden", { message: OTHERS });
       if (envelope.case === "frontEnc") {
         const { plaintext, contentKey, jti } = await openFront(envelope.value, binding);
         const key = Buffer.from(contentKey).toString("base64url");
@@ -51,4 +54,6 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
 
 /** A path, as the contract binds envelopes to. */
 const BINDING = /^\/[^\s?#]{0,1023}$/;
+const OWN = "This server's own calls are not for others to open.";
+const OTHERS = "This service account may not open what is sealed for this path.";
 const BINDING_RULE = "binding: must be the path the envelope arrived at, without the query.";

@@ -12,6 +12,8 @@ export type ServiceAccount = {
   id: string;
   name: string;
   scopes: string[];
+  /** The paths that it may open envelopes for, with what is below them; undefined where any will do. */
+  bindings: string[] | undefined;
   /** The SHA-256 of the one certificate that it may call with; undefined where any connection will do. */
   clientCertificate: Buffer | undefined;
 };

@@ -1,3 +1,4 @@
+import { isBindingPath } from "../domain/bindings.ts";
 import { AuthError } from "../domain/errors.ts";
 import { isScope, SCOPES, type Scope } from "../domain/scopes.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
@@ -7,6 +8,8 @@ export type ServiceAccountDeps = Pick<Deps, "serviceAccounts" | "serviceSecrets"
 export type NewServiceAccountInput = {
   name: string;
   scopes: string[];
+  /** The paths that it may open envelopes for. Default: any. */
+  bindings?: string[];
   /** The SHA-256 of the certificate that it must call with. */
   clientCertificate?: Buffer;
 };
@@ -23,6 +26,7 @@ export async function createServiceAccount(deps: ServiceAccountDeps, input: NewS
     name: input.name,
     secretHash: hash,
     scopes: [...new Set(input.scopes)].sort() as Scope[],
+    bindings: input.bindings && [...new Set(input.bindings)].sort(),
     clientCertificate: input.clientCertificate,
     now: deps.clock.now(),
   });
@@ -39,12 +43,22 @@ export async function disableServiceAccount(
     throw new AuthError("not_found", { message: `There is no service account ${name} that is not disabled.` });
 }
 
-function refuseBad({ name, scopes }: NewServiceAccountInput): void {
+const MAX_BINDINGS = 100;
+const BINDINGS_RULE = `must be 1 to ${MAX_BINDINGS} paths such as /orders, without a slash at the end`;
+
+function refuseBad({ name, scopes, bindings }: NewServiceAccountInput): void {
   const problems: Problems = [];
   if (!NAME.test(name)) problems.push({ field: "name", problem: NAME_RULE });
   const unknown = scopes.filter((scope) => !isScope(scope));
   if (scopes.length === 0 || unknown.length > 0) {
     problems.push({ field: "scopes", problem: `must be some of ${SCOPES.join(", ")}` });
+  }
+  if (bindings !== undefined) {
+    const isList = bindings.length > 0 && bindings.length <= MAX_BINDINGS && bindings.every(isBindingPath);
+    if (!isList) problems.push({ field: "bindings", problem: BINDINGS_RULE });
+    if (!scopes.includes("envelopes:use")) {
+      problems.push({ field: "bindings", problem: "restrict the scope envelopes:use, which is not among the scopes" });
+    }
   }
   refuseProblems(problems);
 }

@@ -35,7 +35,7 @@ let count = 0;
 /** The secret of a new service account. */
 export function newServiceAccount(
   { app }: TestApp,
-  options: { name?: string; scopes?: string[]; clientCertificate?: Buffer } = {},
+  options: { name?: string; scopes?: string[]; bindings?: string[]; clientCertificate?: Buffer } = {},
 ): Promise<string> {
   const scopes = ["tokens:validate", "kms:use", "envelopes:use"];
   return createServiceAccount(app.deps, { name: `backend-${process.pid}-${count++}`, scopes, ...options });

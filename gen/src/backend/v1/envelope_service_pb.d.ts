@@ -153,7 +153,8 @@ export declare const EnvelopeService: GenService<{
   /**
    * Opens an envelope of either kind. It is accepted once, as it would be at the server's own routes.
    *
-   * Fails with the `envelope_` reasons, `channel_expired`, `unavailable`.
+   * Fails with the `envelope_` reasons, `channel_expired`, `unavailable`; with `forbidden`, before anything is opened, for a
+   * binding that is one of the server's own calls, or that the service account is not made for.
    *
    * @generated from rpc backend.v1.EnvelopeService.Open
    */
