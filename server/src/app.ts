@@ -65,7 +65,8 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const metrics = createMetrics();
     const keys = await openServerKeys(config, { clock, log });
     disposal.defer(() => keys[Symbol.dispose]());
-    const kms = await openKms(config, { clock, log });
+    const kms = await openKms({ config, secrets, clock, log });
+    disposal.defer(() => kms[Symbol.dispose]());
     const redisKeyPrefix = overrides.redisKeyPrefix ?? "sello:";
     const stores = await openStores({ config, secrets, clock, log, redisKeyPrefix });
     disposal.defer(() => stores[Symbol.asyncDispose]());

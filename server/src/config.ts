@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import type { SealingRules } from "./domain/sealing.ts";
 import { type Env, isSet, readEnv } from "./env.ts";
+import { type KmsConfig, readKms } from "./kms-config.ts";
 import type { RateLimitSizes } from "./service/rate-limits.ts";
 
 export type Environment = "development" | "production";
@@ -41,7 +41,7 @@ export type Config = {
   sealing: SealingRules;
   frontEncAad: "required" | "optional";
   channelTtlS: number;
-  kmsKeyFile: string;
+  kms: KmsConfig;
   rateLimits: RateLimitSizes;
   lockout: { threshold: number; windowS: number; lockS: number };
   passwordMinLength: number;
@@ -54,6 +54,7 @@ export type Secrets = {
   databaseUrl: string | undefined;
   redisUrl: string | undefined;
   passwordPepper: string | undefined;
+  vaultToken: string | undefined;
 };
 
 /** Every problem of the environment at once. */
@@ -80,6 +81,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
   const accessTtlS = read.integer("ACCESS_TTL_S", 900, 10, 86_400);
   const refreshTtlS = read.integer("REFRESH_TTL_S", 604_800, 60, 31_536_000);
   const keysDir = read.text("KEYS_DIR", "keys");
+  const kms = readKms({ read, problems, keysDir, production });
   const shortestGraceS = accessTtlS + ENVELOPE_SLACK_S;
 
   const config: Config = {
@@ -117,7 +119,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     sealing: read.sealing("ENVELOPE_POLICY"),
     frontEncAad: read.oneOf("FRONT_ENC_AAD", ["required", "optional"], production ? "required" : "optional"),
     channelTtlS: read.integer("CHANNEL_TTL_S", 900, 10, 86_400),
-    kmsKeyFile: read.text("KMS_LOCAL_KEY_FILE", join(keysDir, "kms.key")),
+    kms: kms.config,
     rateLimits: {
       login_ip: read.rate("RATE_LIMIT_LOGIN_IP", "60/60"),
       login_account: read.rate("RATE_LIMIT_LOGIN_ACCOUNT", "10/60"),
@@ -140,11 +142,11 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     logLevel: read.oneOf("LOG_LEVEL", ["silent", "fatal", "error", "warn", "info", "debug", "trace"], "info"),
   };
   read.oneOf("KEY_PROVIDER", ["file"], "file");
-  read.oneOf("KMS_PROVIDER", ["local"], "local");
   const secrets: Secrets = {
     databaseUrl: read.storeUrl("DATABASE_URL", /^postgres(ql)?:$/),
     redisUrl: read.storeUrl("REDIS_URL", /^rediss?:$/),
     passwordPepper: read.secret("PASSWORD_PEPPER", 32),
+    vaultToken: kms.vaultToken,
   };
   if (!production) config.corsOrigins = [...new Set([...config.corsOrigins, ...ownOrigins(config)])];
 

@@ -44,7 +44,8 @@ function findRefusal(error: SystemError): string | undefined {
   return error.cause instanceof Error ? findRefusal(error.cause) : undefined;
 }
 
-/** A refusal of the database, or an error that a part of ours threw on purpose: faults have classes of their own. */
+/** A refusal of the database or of Vault, or an error that a part of ours threw on purpose: faults have classes of their own. */
 function isSentence(error: Error): boolean {
-  return error.constructor === Error || error.name === "error" || error.constructor.name === "DatabaseError";
+  const told = ["error", "VaultError"].includes(error.name) || error.constructor.name === "DatabaseError";
+  return error.constructor === Error || told;
 }

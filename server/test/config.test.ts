@@ -13,11 +13,23 @@ const PRODUCTION: Env = {
   ISSUER: "https://auth.example.com",
 };
 
+const VAULT: Env = {
+  KMS_PROVIDER: "vault",
+  VAULT_ADDR: "https://vault.example.com:8200",
+  VAULT_TOKEN: "hvs.token",
+  VAULT_TRANSIT_KEY: "sello",
+};
+
 describe("the configuration", () => {
   test("has a default for everything in development", () => {
     const { config, secrets } = readConfig({});
     expect(config).toMatchObject({ environment: "development", port: 8080, accessTtlS: 900, refreshTtlS: 604_800 });
-    expect(secrets).toStrictEqual({ databaseUrl: undefined, redisUrl: undefined, passwordPepper: undefined });
+    expect(secrets).toStrictEqual({
+      databaseUrl: undefined,
+      redisUrl: undefined,
+      passwordPepper: undefined,
+      vaultToken: undefined,
+    });
     expect(config.corsOrigins).toContain("http://localhost:8080");
   });
 
@@ -41,7 +53,25 @@ describe("the configuration", () => {
     [{ HTTP_BASE_PATH: "api" }, "HTTP_BASE_PATH"],
     [{ TLS_CERT_FILE: "cert.pem" }, "TLS_CERT_FILE"],
     [{ TLS_CLIENT_CERTIFICATES: "request" }, "TLS_CLIENT_CERTIFICATES"],
-    [{ KMS_PROVIDER: "vault" }, "KMS_PROVIDER"],
+    [{ KMS_PROVIDER: "pkcs11" }, "KMS_PROVIDER"],
+    [{ KMS_MIGRATE_FROM: "local" }, "KMS_MIGRATE_FROM"],
+    [{ DATA_KEY_CACHE_S: "86400" }, "DATA_KEY_CACHE_S"],
+    [{ VAULT_ADDR: "https://vault:8200" }, "VAULT_ADDR"],
+    [{ VAULT_TOKEN: "hvs.token" }, "VAULT_TOKEN"],
+    [{ ...VAULT, KMS_LOCAL_KEY_FILE: "kms.key" }, "KMS_LOCAL_KEY_FILE"],
+    [{ ...VAULT, VAULT_ADDR: "" }, "VAULT_ADDR"],
+    [{ ...VAULT, VAULT_ADDR: "vault:8200" }, "VAULT_ADDR"],
+    [{ ...VAULT, VAULT_ADDR: "https://vault:8200/v1" }, "VAULT_ADDR"],
+    [{ ...VAULT, VAULT_ADDR: "https://me:secret@vault:8200" }, "VAULT_ADDR"],
+    [{ ...PRODUCTION, ...VAULT, VAULT_ADDR: "http://vault:8200" }, "VAULT_ADDR"],
+    [{ ...VAULT, VAULT_ADDR: "http://vault:8200", VAULT_CACERT: "ca.pem" }, "VAULT_CACERT"],
+    [{ ...VAULT, VAULT_TRANSIT_KEY: "" }, "VAULT_TRANSIT_KEY"],
+    [{ ...VAULT, VAULT_TRANSIT_KEY: "../sys" }, "VAULT_TRANSIT_KEY"],
+    [{ ...VAULT, VAULT_TRANSIT_MOUNT: "/transit" }, "VAULT_TRANSIT_MOUNT"],
+    [{ ...VAULT, VAULT_NAMESPACE: "a b" }, "VAULT_NAMESPACE"],
+    [{ ...VAULT, VAULT_TOKEN: "" }, "VAULT_TOKEN"],
+    [{ ...VAULT, VAULT_TOKEN: "two words" }, "VAULT_TOKEN"],
+    [{ ...VAULT, VAULT_TOKEN_FILE: "token" }, "VAULT_TOKEN"],
     [{ WORKERS: "4" }, "WORKERS"],
     [{ REDIS_CLUSTER: "true" }, "REDIS_CLUSTER"],
     [{ RATE_LIMIT_LOGIN_IP: "sixty" }, "RATE_LIMIT_LOGIN_IP"],
@@ -65,6 +95,10 @@ describe("the configuration", () => {
     { PORT: "9465" },
     { WORKERS: "2", REDIS_URL: "redis://redis", PORT: "9466" },
     { WORKERS: "2", REDIS_URL: "redis://redis", METRICS_PORT: "65534" },
+    { ...PRODUCTION, ...VAULT },
+    { ...PRODUCTION, ...VAULT, VAULT_ADDR: "http://127.0.0.1:8100" },
+    { ...VAULT, KMS_MIGRATE_FROM: "local", KMS_LOCAL_KEY_FILE: "kms.key" },
+    { ...VAULT, VAULT_TOKEN: "", VAULT_TOKEN_FILE: "/run/vault/token", VAULT_NAMESPACE: "team/sello" },
   ])("takes %j", (env) => {
     expect(() => readConfig(env)).not.toThrow();
   });
@@ -76,6 +110,15 @@ describe("the configuration", () => {
   test("requires bound envelopes in production and real hashes", () => {
     expect(readConfig(PRODUCTION).config.frontEncAad).toBe("required");
     expect(() => readConfig({ ...PRODUCTION, ARGON2_MEMORY_KIB: "8" })).toThrow("ARGON2_MEMORY_KIB");
+  });
+
+  test("keeps the token of Vault among the secrets, and repeats it in no problem", () => {
+    const { config, secrets } = readConfig(VAULT);
+    expect(secrets.vaultToken).toBe("hvs.token");
+    expect(JSON.stringify(config)).not.toContain("hvs.token");
+    expect(() => readConfig({ ...VAULT, VAULT_TOKEN: "a secret of words", PORT: "x" })).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining("a secret of words") }),
+    );
   });
 
   test("reads the envelope policy with its exceptions", () => {

@@ -29,11 +29,17 @@ export const rotateKeys: Command = {
 export const rotateKmsKey: Command = {
   usage: "rotate-kms-key",
   help: [
-    "Make a new master key, which wraps from now on; those before it stay, to unwrap. Makes the file where there is none. Running",
-    "servers take it up within a second.",
+    "Make a new master key of the local KMS, which wraps from now on; those before it stay, to unwrap. Makes the file where there is",
+    "none. Running servers take it up within a second. Keys of vault are rotated there.",
   ].join("\n      "),
   async run({ config }) {
-    await rotateMasterKey(config.kmsKeyFile, systemClock);
-    console.log(`${config.kmsKeyFile} has a new master key.`);
+    const { provider, localKeyFile, vault } = config.kms;
+    if (provider === "vault") {
+      throw new UsageError(
+        `KMS_PROVIDER is vault: rotate there, with vault write -f ${vault?.transitMount}/keys/${vault?.transitKey}/rotate`,
+      );
+    }
+    await rotateMasterKey(localKeyFile, systemClock);
+    console.log(`${localKeyFile} has a new master key.`);
   },
 };

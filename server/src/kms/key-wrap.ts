@@ -47,10 +47,14 @@ export function unwrapSecret(master: MasterKey, sealed: Buffer, context: WrapCon
   }
 }
 
-/** Each part behind its length in four bytes: no two lists of parts read the same. */
 function additionalData(keyId: string, { purpose, subject }: WrapContext): Buffer {
+  return lengthPrefixed([VERSION, keyId, purpose, subject]);
+}
+
+/** Each part behind its length in four bytes: no two lists of parts read the same. */
+export function lengthPrefixed(parts: string[]): Buffer {
   return Buffer.concat(
-    [VERSION, keyId, purpose, subject].flatMap((part) => {
+    parts.flatMap((part) => {
       const length = Buffer.alloc(4);
       length.writeUInt32BE(Buffer.byteLength(part));
       return [length, Buffer.from(part)];

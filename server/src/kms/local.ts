@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock, Kms } from "../service/ports.ts";
+import type { KmsProvider } from "../service/rewrap-ports.ts";
 import { parseWrapped, unwrapSecret, wrapSecret } from "./key-wrap.ts";
 import {
   fingerprint,
@@ -10,6 +11,7 @@ import {
   withNewMasterKey,
   writeMasterKeys,
 } from "./master-key-file.ts";
+import { rewrapHere } from "./rewrap-here.ts";
 
 /** Runs a task alone among all processes that share a path. */
 export type RunAlone = <T>(lock: string, task: () => Promise<T>) => Promise<T>;
@@ -34,7 +36,7 @@ const LOOK_AGAIN_MS = 1000;
  * once for a key that is not known: a rotation needs no restart. A file that cannot be read later leaves the keys as they were.
  * @throws MissingMasterKeyError when there is none and `generate` is false.
  */
-export async function openLocalKms(options: LocalKmsOptions): Promise<Kms> {
+export async function openLocalKms(options: LocalKmsOptions): Promise<KmsProvider> {
   const { file, generate, onError } = options;
   if (generate && (await readMasterKeys(file)) === undefined) await ensureMasterKey(options);
   let seen = await fingerprint(file);
@@ -62,7 +64,7 @@ export async function openLocalKms(options: LocalKmsOptions): Promise<Kms> {
     return keys;
   };
 
-  return {
+  const kms: Kms = {
     async wrap(secret, context) {
       return wrapSecret((await current()).active, secret, { context });
     },
@@ -75,6 +77,11 @@ export async function openLocalKms(options: LocalKmsOptions): Promise<Kms> {
       const secret = master && unwrapSecret(master, wrapped.sealed, context);
       return secret && { secret, isCurrent: wrapped.keyId === keys.active.id };
     },
+  };
+  return {
+    ...kms,
+    rewrap: (wrapped, context) => rewrapHere(kms, wrapped, context),
+    [Symbol.dispose]: () => {},
   };
 }
 

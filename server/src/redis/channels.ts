@@ -1,6 +1,6 @@
 import { AuthError } from "../domain/errors.ts";
+import type { Breaker } from "../service/breaker.ts";
 import type { ChannelStore } from "../service/channel-ports.ts";
-import type { Breaker } from "./breaker.ts";
 import type { RedisClient } from "./connection.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { Cluster, Redis } from "ioredis";
-import { within } from "./breaker.ts";
+import { within } from "../service/breaker.ts";
 
 export type RedisClient = Redis | Cluster;
 export type RedisOptions = { url: string; cluster: boolean; keyPrefix: string; onError(error: Error): void };
@@ -67,7 +67,7 @@ export function untilReady(client: RedisClient, timeoutMs: number): Promise<void
 /** Whether Redis answers; of a cluster, whether each of its masters does, and none misses a slot. */
 export async function pingRedis(client: RedisClient): Promise<boolean> {
   try {
-    return await within(PING_MS, client instanceof Cluster ? isWhole(client) : client.ping().then(() => true));
+    return await within(PING_MS, client instanceof Cluster ? isWhole(client) : client.ping().then(() => true), "Redis");
   } catch {
     return false;
   }

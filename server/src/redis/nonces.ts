@@ -1,6 +1,6 @@
 import { AuthError } from "../domain/errors.ts";
+import type { Breaker } from "../service/breaker.ts";
 import type { Nonces } from "../service/ports.ts";
-import type { Breaker } from "./breaker.ts";
 import type { RedisClient } from "./connection.ts";
 
 /** Nonces that all replicas share: one atomic `SET NX` each. */

@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis } from "rate-limiter-flexible";
+import type { Breaker } from "../service/breaker.ts";
 import { hitLimiters, type RateCounter, type RateLimitSizes } from "../service/rate-limits.ts";
-import type { Breaker } from "./breaker.ts";
 import type { RedisClient } from "./connection.ts";
 
 /** Counts that all replicas share. While Redis is down each process counts by itself: calls go on, and limits stay. */

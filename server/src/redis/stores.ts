@@ -1,7 +1,7 @@
+import { createBreaker } from "../service/breaker.ts";
 import type { ChannelStore } from "../service/channel-ports.ts";
 import type { Nonces } from "../service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../service/rate-limits.ts";
-import { createBreaker } from "./breaker.ts";
 import { createRedisChannels } from "./channels.ts";
 import { connectRedis, pingRedis, type RedisOptions, untilReady } from "./connection.ts";
 import { evictionPolicies } from "./eviction.ts";
@@ -29,7 +29,7 @@ export async function openRedisStores(options: RedisOptions & { rateLimits: Rate
     redis.disconnect();
     throw error;
   }
-  const breaker = createBreaker();
+  const breaker = createBreaker({ store: "Redis" });
   return {
     channels: createRedisChannels(redis, breaker),
     nonces: createRedisNonces(redis, breaker),

@@ -1,6 +1,6 @@
 import { AuthError } from "../domain/errors.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
-import type { Deps, WrapContext } from "./ports.ts";
+import type { Deps, Kms, WrapContext } from "./ports.ts";
 
 export type UserKeyDeps = Pick<Deps, "kms" | "randomKey">;
 /** Whose key, and what for. */
@@ -37,7 +37,17 @@ export async function decryptUserKey(
     });
   }
   const { secret, isCurrent } = opened;
-  return { key: secret, rewrappedKey: isCurrent ? undefined : await deps.kms.wrap(secret, context) };
+  return { key: secret, rewrappedKey: isCurrent ? undefined : await wrapIfThere(deps.kms, secret, context) };
+}
+
+/** A newer wrap can wait for a KMS that is away: the key was remembered, and opens. */
+async function wrapIfThere(kms: Kms, secret: Buffer, context: WrapContext): Promise<string | undefined> {
+  try {
+    return await kms.wrap(secret, context);
+  } catch (error) {
+    if (error instanceof AuthError && error.reason === "unavailable") return undefined;
+    throw error;
+  }
 }
 
 /** No purpose of the server's own has this prefix: what it wraps for itself opens for nobody else. */

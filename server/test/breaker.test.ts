@@ -1,6 +1,6 @@
 import { connect, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { createBreaker, within } from "../src/redis/breaker.ts";
+import { createBreaker, within } from "../src/service/breaker.ts";
 
 const never = () => new Promise<never>(() => {});
 
@@ -19,13 +19,13 @@ async function answeredDuringAPause(pauseMs: number): Promise<string> {
 }
 
 test("an answer that came while the process stood still is not late", async () => {
-  expect(await within(100, answeredDuringAPause(300))).toBe("answer");
+  expect(await within(100, answeredDuringAPause(300), "Redis")).toBe("answer");
 });
 
 test("a store that does not answer is given up in time, and is asked again after a second", async () => {
   let now = 0;
   let asked = 0;
-  const breaker = createBreaker({ deadlineMs: 20, elapsedMs: () => now });
+  const breaker = createBreaker({ store: "Redis", deadlineMs: 20, elapsedMs: () => now });
   const ask = (answer: () => Promise<string>) =>
     breaker(() => {
       asked += 1;
@@ -43,7 +43,7 @@ test("a store that does not answer is given up in time, and is asked again after
 
 test("one call looks whether the store is back; the others do not wait for it", async () => {
   let now = 0;
-  const breaker = createBreaker({ deadlineMs: 20, elapsedMs: () => now });
+  const breaker = createBreaker({ store: "Redis", deadlineMs: 20, elapsedMs: () => now });
   await expect(breaker(() => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
   now = 1_000;
   const probe = breaker(never);
