@@ -4,7 +4,7 @@ import { systemClock } from "./clock.ts";
 import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
-import { hashIdentifier } from "./crypto/hash-identifier.ts";
+import { createIdentifierHashes } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import type { KeyStore } from "./crypto/key-store.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
@@ -22,14 +22,17 @@ import { createAccounts } from "./postgres/accounts.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
 import { createLogins } from "./postgres/logins.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
+import { createServerKeys } from "./postgres/server-keys.ts";
 import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
 import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
 import { createReadiness } from "./rpc/readiness.ts";
+import type { IdentifierHashes } from "./service/identifier-ports.ts";
 import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
 import { rememberAccounts } from "./service/remembered-accounts.ts";
+import { openServerKey } from "./service/server-keys.ts";
 import { naming } from "./start-error.ts";
 import { openStores, type Stores } from "./stores.ts";
 import { createLog, type Log } from "./telemetry/log.ts";
@@ -71,7 +74,8 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const stores = await openStores({ config, secrets, clock, log, redisKeyPrefix });
     disposal.defer(() => stores[Symbol.asyncDispose]());
 
-    const deps = buildDeps({ config, secrets, clock, stores, keys, kms, metrics, disposal });
+    const identifiers = createIdentifierHashes(await openIdentifierKey(kms, stores));
+    const deps = buildDeps({ config, secrets, clock, stores, keys, kms, identifiers, metrics, disposal });
     const server = await listen({ config, log, metrics, stores, keys, deps, overrides, disposal });
     const jobs = schedule(
       [
@@ -108,9 +112,10 @@ function buildDeps(
     secrets: Secrets;
     clock: Clock;
     kms: Kms;
+    identifiers: IdentifierHashes;
   },
 ): Deps {
-  const { config, secrets, clock, stores, keys, kms, metrics, disposal } = context;
+  const { config, secrets, clock, stores, keys, kms, identifiers, metrics, disposal } = context;
   const { memoryKib, passes, concurrency, queue } = config.argon2;
   const pool = createHashPool({ threads: concurrency, maxQueue: queue });
   disposal.defer(() => pool[Symbol.asyncDispose]());
@@ -118,8 +123,8 @@ function buildDeps(
   const { database } = stores;
   return {
     accounts: createAccounts(database),
-    logins: createLogins(database, config.lockout),
-    sessions: { ...createSessions(database), ...createRefreshTokenStore(database) },
+    logins: createLogins(database, { lockout: config.lockout, identifiers }),
+    sessions: { ...createSessions(database, identifiers), ...createRefreshTokenStore(database) },
     hasher: createPasswordHasher(pool, { memoryKib, passes, pepper: secrets.passwordPepper }),
     passwordPolicy: { minLength: config.passwordMinLength, isCommon: createCommonPasswords().has },
     accessTokens: createAccessTokens({
@@ -133,7 +138,11 @@ function buildDeps(
       },
     }),
     refreshTokens,
-    limits: createRateLimits({ counter: stores.rateCounter, sizes: config.rateLimits, hashKey: hashIdentifier }),
+    limits: createRateLimits({
+      counter: stores.rateCounter,
+      sizes: config.rateLimits,
+      hashKey: identifiers.rateLimit,
+    }),
     kms,
     serviceAccounts: rememberAccounts(createServiceAccounts(database)),
     serviceSecrets,
@@ -142,6 +151,13 @@ function buildDeps(
     ids,
     settings: config,
   };
+}
+
+/** A replica without the key of the others would count elsewhere than they do: it does not start. */
+function openIdentifierKey(kms: Kms, { database }: Stores): Promise<Buffer> {
+  return openServerKey({ kms, serverKeys: createServerKeys(database), randomKey }, "identifiers").catch(
+    naming("KMS_PROVIDER"),
+  );
 }
 
 function watchPool(metrics: Metrics, pool: HashPool): void {

@@ -1,3 +1,5 @@
+import { AuthError } from "./domain/errors.ts";
+
 /** A start that failed for a reason outside the program: one sentence that names the variable to look at, and no stack. */
 export class StartError extends Error {
   override readonly name = "StartError";
@@ -29,6 +31,7 @@ const PROBLEMS: Record<string, (error: SystemError) => string> = {
  */
 export function naming(variable: string): (cause: unknown) => never {
   return (cause) => {
+    if (cause instanceof AuthError && cause.cause !== undefined) naming(variable)(cause.cause);
     if (!(cause instanceof Error) || cause instanceof StartError) throw cause;
     const refusal = findRefusal(cause);
     if (refusal !== undefined) throw new StartError(`${variable}: ${refusal}`, { cause });

@@ -1,11 +1,18 @@
+/** The names that an account has. */
+export type NameKind = "email" | "username";
 export type LockoutSettings = { threshold: number; windowS: number; lockS: number };
 
 /** No lock is longer than a day, and a day without a lock or an attempt forgets the strikes. */
 const LONGEST_LOCK_S = 86_400;
 
-/** SQL of where the failures of a name are counted, be there an account of that name or none. */
-export function nameSubject(name: string): string {
-  return `('name:' || encode(sha256(convert_to(${name}, 'UTF8')), 'hex'))`;
+/** SQL of where the failures of an account's name are counted: by its owner, since the name itself may not be kept. */
+export function nameSubject(id: string, kind: NameKind): string {
+  return `('name:' || ${id} || ':${kind}')`;
+}
+
+/** SQL of where the failures of a name that nobody has are counted, of its keyed hash. */
+export function unknownSubject(hash: string): string {
+  return `('name:' || ${hash})`;
 }
 
 /** SQL of where the failures of an account are counted, by whichever name it was guessed at. */
@@ -48,7 +55,7 @@ export function limitValues(settings: LockoutSettings): [number, number, number]
 
 /** Common table expressions that forget the failures of each `user_id` of `from`: the account's, and those of both its names. */
 export function forgiveFailures(from: string): string {
-  const subjects = [nameSubject("users.email"), nameSubject("users.username_key"), accountSubject("users.id")];
+  const subjects = [nameSubject("users.id", "email"), nameSubject("users.id", "username"), accountSubject("users.id")];
   return `forgivable AS (
     SELECT login_lockouts.subject
     FROM ${from} AS whose JOIN users ON users.id = whose.user_id JOIN login_lockouts ON subject = ANY(ARRAY[${subjects.join(", ")}])

@@ -1,8 +1,17 @@
 import type { Identifier } from "../domain/identifier.ts";
+import type { IdentifierHashes } from "../service/identifier-ports.ts";
 import type { AttemptPermit, Logins } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
-import { accountSubject, countAttempt, type LockoutSettings, limitValues, nameSubject } from "./lockouts.ts";
+import {
+  accountSubject,
+  countAttempt,
+  type LockoutSettings,
+  limitValues,
+  type NameKind,
+  nameSubject,
+  unknownSubject,
+} from "./lockouts.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 type BeginRow = {
@@ -20,17 +29,19 @@ const FIND_GRANTS = "LEFT JOIN LATERAL effective_grants(users.id) AS grants ON t
 /**
  * Counts an attempt and finds the account, in one statement that does the same work whether there is one: an identifier that
  * nobody has is counted like an account too, under an id made of it, and costs the hash of the account whose id comes next.
+ * $6 and $7 are what the identifier is counted at when nobody has it: its hash, and the id that is made of it.
  */
-function beginStatement(name: string, find: string) {
+function beginStatement(name: string, find: string, kind: NameKind) {
   return statement<BeginRow>(
     name,
     `WITH account AS (
       SELECT ${ACCOUNT_COLUMNS} FROM users WHERE ${find}
-    ), decoy AS (
-      SELECT encode(substring(sha256(key || convert_to($1::text, 'UTF8')) FROM 1 FOR 16), 'hex')::uuid AS id FROM decoy_key
-    ), ${countAttempt("by_name", { subject: nameSubject("$1::text"), from: "" })},
+    ), ${countAttempt("by_name", {
+      subject: `coalesce((SELECT ${nameSubject("id", kind)} FROM account), ${unknownSubject("$6::text")})`,
+      from: "",
+    })},
     ${countAttempt("by_account", {
-      subject: accountSubject("coalesce((SELECT id FROM account), (SELECT id FROM decoy))"),
+      subject: accountSubject("coalesce((SELECT id FROM account), $7::uuid)"),
       from: "FROM by_name WHERE by_name.allowed",
     })}
     SELECT CASE WHEN NOT by_name.allowed THEN 'name' WHEN NOT by_account.allowed THEN 'account' END AS lock, by_name.locked_until,
@@ -38,7 +49,7 @@ function beginStatement(name: string, find: string) {
         CASE WHEN by_name.allowed THEN by_name.subject END, CASE WHEN by_account.allowed THEN by_account.subject END
       ], NULL) AS counted_at,
       coalesce(
-        (SELECT next.password_hash FROM users AS next WHERE next.id >= (SELECT id FROM decoy) ORDER BY next.id LIMIT 1),
+        (SELECT next.password_hash FROM users AS next WHERE next.id >= $7::uuid ORDER BY next.id LIMIT 1),
         (SELECT first.password_hash FROM users AS first ORDER BY first.id LIMIT 1)
       ) AS decoy_hash,
       ${FOUND}
@@ -47,9 +58,9 @@ function beginStatement(name: string, find: string) {
 }
 
 const BEGIN: Record<Identifier["kind"], ReturnType<typeof beginStatement>> = {
-  email: beginStatement("begin_login_by_email", "email = $1::text"),
-  username: beginStatement("begin_login_by_username", "username_key = $1::text"),
-  nobody: beginStatement("begin_login_by_nobody", "false AND email = $1::text"),
+  email: beginStatement("begin_login_by_email", "email = $1::text", "email"),
+  username: beginStatement("begin_login_by_username", "username_key = $1::text", "username"),
+  nobody: beginStatement("begin_login_by_nobody", "false AND email = $1::text", "email"),
 };
 
 const BEGIN_BY_ID = statement<BeginRow>(
@@ -87,7 +98,7 @@ function failureStatement(name: string, failure: Failure) {
     name,
     `WITH attempt AS (
       INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
-      VALUES ($1, $2, sha256(convert_to($3, 'UTF8')), $4, $5, $7)
+      VALUES ($1, $2, $3::bytea, $4, $5, $7)
       RETURNING user_id
     ), ${recordEvent({
       ...failure,
@@ -115,11 +126,15 @@ const RECORD_CHANGE_FAILURE = failureStatement("record_password_change_failure",
   session: "$8::uuid",
 });
 
-export function createLogins(db: Database, settings: LockoutSettings): Logins {
-  const limits = limitValues(settings);
+type LoginOptions = { lockout: LockoutSettings; identifiers: IdentifierHashes };
+
+export function createLogins(db: Database, { lockout, identifiers }: LoginOptions): Logins {
+  const limits = limitValues(lockout);
   return {
     async begin(identifier, now) {
-      return toPermit(await runOne(db, BEGIN[identifier.kind], [identifier.key, now, ...limits]));
+      const { kind, key } = identifier;
+      const unknown = [identifiers.unknownName(key), identifiers.decoyId(key)];
+      return toPermit(await runOne(db, BEGIN[kind], [key, now, ...limits, ...unknown]));
     },
     async beginFor(userId, now) {
       return toPermit(await runOne(db, BEGIN_BY_ID, [userId, now, ...limits]));
@@ -131,10 +146,12 @@ export function createLogins(db: Database, settings: LockoutSettings): Logins {
       return (await runOne(db, FIND_PASSWORD_HASH, [userId]))?.password_hash;
     },
     async recordFailure({ client, now, identifier, userId, result }) {
-      await run(db, RECORD_FAILURE, [now, userId ?? null, identifier.key, ...clientValues(client), result]);
+      const hash = identifiers.attempt(identifier.key);
+      await run(db, RECORD_FAILURE, [now, userId ?? null, hash, ...clientValues(client), result]);
     },
     async recordChangeFailure({ client, now, user, sessionId, result }) {
-      await run(db, RECORD_CHANGE_FAILURE, [now, user.id, user.email, ...clientValues(client), result, sessionId]);
+      const hash = identifiers.attempt(user.email);
+      await run(db, RECORD_CHANGE_FAILURE, [now, user.id, hash, ...clientValues(client), result, sessionId]);
     },
   };
 }

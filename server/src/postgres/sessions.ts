@@ -1,4 +1,5 @@
 import { AuthError } from "../domain/errors.ts";
+import type { IdentifierHashes } from "../service/identifier-ports.ts";
 import type { SessionRecord, Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
@@ -25,7 +26,7 @@ const OPEN = statement<{ id: string }>(
     INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at) SELECT $8, id, $3, $9 FROM opened
   ), ${forgiveFailures("opened")}, attempt AS (
     INSERT INTO login_attempts (attempted_at, user_id, identifier_hash, ip, user_agent, result)
-    SELECT $3, user_id, sha256(convert_to($12, 'UTF8')), $5, $6, 'succeeded' FROM opened
+    SELECT $3, user_id, $12::bytea, $5, $6, 'succeeded' FROM opened
   ), ${recordEvent({
     type: "login.succeeded",
     result: "success",
@@ -118,7 +119,10 @@ const LOGOUT = statement(
   SELECT 1`,
 );
 
-export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRefresh" | "endReused"> {
+export function createSessions(
+  db: Database,
+  identifiers: Pick<IdentifierHashes, "attempt">,
+): Omit<Sessions, "rotate" | "findRefresh" | "endReused"> {
   return {
     async open({ session, userId, identifier, passwordHash, upgradedHash }) {
       const row = await runOne(db, OPEN, [
@@ -131,7 +135,7 @@ export function createSessions(db: Database): Omit<Sessions, "rotate" | "findRef
         session.refreshExpiresAt,
         passwordHash,
         upgradedHash ?? null,
-        identifier.key,
+        identifiers.attempt(identifier.key),
       ]);
       return row === undefined ? undefined : true;
     },
