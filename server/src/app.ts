@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { systemClock } from "./clock.ts";
 import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
+import { auditHashes } from "./crypto/audit-chain.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createIdentifierHashes } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
@@ -13,12 +14,15 @@ import { refreshTokens } from "./crypto/refresh-tokens.ts";
 import { serviceSecrets } from "./crypto/service-secrets.ts";
 import { building, type Disposal } from "./disposal.ts";
 import { listenOnePort, type OnePortOptions } from "./http/one-port.ts";
+import { auditSealing } from "./jobs/audit-sealing.ts";
 import { cleanUpJob } from "./jobs/clean-up.ts";
 import { keyRotationJob } from "./jobs/key-rotation.ts";
 import { schedule } from "./jobs/schedule.ts";
 import { openServerKeys } from "./open-keys.ts";
 import { openKms } from "./open-kms.ts";
 import { createAccounts } from "./postgres/accounts.ts";
+import { createAuditKeys } from "./postgres/audit-keys.ts";
+import { createAuditSeals } from "./postgres/audit-seals.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
 import { createLogins } from "./postgres/logins.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
@@ -28,6 +32,7 @@ import { createSessions } from "./postgres/sessions.ts";
 import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
 import { createReadiness } from "./rpc/readiness.ts";
+import { openAuditKey } from "./service/audit-key.ts";
 import type { IdentifierHashes } from "./service/identifier-ports.ts";
 import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
@@ -77,8 +82,10 @@ export function buildApp(config: Config, secrets: Secrets, overrides: Overrides 
     const identifiers = createIdentifierHashes(await openIdentifierKey(kms, stores));
     const deps = buildDeps({ config, secrets, clock, stores, keys, kms, identifiers, metrics, disposal });
     const server = await listen({ config, log, metrics, stores, keys, deps, overrides, disposal });
+    const sealing = buildSealing({ stores, kms, log, metrics });
     const jobs = schedule(
       [
+        sealing.job,
         cleanUpJob(() => cleanUp(stores.database, clock.now()), log),
         keyRotationJob(() => keys.rotateWhenDue(config.keyRotationDays), log),
       ],
@@ -158,6 +165,30 @@ function openIdentifierKey(kms: Kms, { database }: Stores): Promise<Buffer> {
   return openServerKey({ kms, serverKeys: createServerKeys(database), randomKey }, "identifiers").catch(
     naming("KMS_PROVIDER"),
   );
+}
+
+function buildSealing({ stores, kms, log, metrics }: Pick<Context, "stores" | "log" | "metrics"> & { kms: Kms }) {
+  const auditKeys = createAuditKeys(stores.database);
+  let key: Buffer | undefined;
+  const sealing = auditSealing(
+    {
+      seals: createAuditSeals(stores.database),
+      hashes: auditHashes,
+      async key() {
+        key ??= await openAuditKey({ kms, auditKeys, randomKey });
+        return key;
+      },
+    },
+    log,
+  );
+  const { stats } = sealing;
+  metrics.watch(
+    "audit_oldest_unsealed_seconds",
+    "Age of the oldest event without a seal.",
+    () => stats().oldestUnsealedS,
+  );
+  metrics.watch("audit_seals_failed", "Runs of the sealing that failed, since the start.", () => stats().failures);
+  return sealing;
 }
 
 function watchPool(metrics: Metrics, pool: HashPool): void {

@@ -1,3 +1,4 @@
+import { auditVerify } from "./cli/audit.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { rotateKeys, rotateKmsKey } from "./cli/keys.ts";
 import { migrate } from "./cli/migrate.ts";
@@ -13,6 +14,7 @@ const COMMANDS: Record<string, Command> = {
   "create-service-account": createServiceAccount,
   "disable-service-account": disableServiceAccount,
   "list-service-accounts": listServiceAccounts,
+  "audit verify": auditVerify,
 };
 
 function help(): string {
@@ -20,7 +22,15 @@ function help(): string {
   return `Usage: npm run cli -- COMMAND [OPTIONS]\n\n${commands.join("\n\n")}\n\nThe environment and .env say which stores and keys: see .env.example.`;
 }
 
-async function main([name, ...args]: string[]): Promise<void> {
+/** A command's name has one word or two. */
+function splitName([first, second, ...rest]: string[]): { name: string | undefined; args: string[] } {
+  const both = `${first} ${second}`;
+  if (both in COMMANDS) return { name: both, args: rest };
+  return { name: first, args: second === undefined ? [] : [second, ...rest] };
+}
+
+async function main(words: string[]): Promise<void> {
+  const { name, args } = splitName(words);
   const command = name === undefined ? undefined : COMMANDS[name];
   if (name === undefined || name === "--help" || name === "help") {
     console.log(help());

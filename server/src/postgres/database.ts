@@ -67,6 +67,18 @@ export function runInBulk<Row>(db: Database, query: Statement<Row>, values: unkn
   });
 }
 
+export type SnapshotRead = <Row>(query: Statement<Row>, values: unknown[]) => Promise<Row[]>;
+
+/** Reads again and again from the database as it was at one moment. Each statement may take a minute, and nothing is written. */
+export function inSnapshot<T>(db: Database, task: (read: SnapshotRead) => Promise<T>): Promise<T> {
+  return inTransaction(db, async (transaction) => {
+    await send(transaction, { text: "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY" });
+    await send(transaction, { text: `SET LOCAL statement_timeout = ${BULK_MS}` });
+    await send(transaction, { text: `SET LOCAL idle_in_transaction_session_timeout = ${BULK_MS}` });
+    return task(({ name, text }, values) => send(transaction, { name, text, values, query_timeout: BULK_MS }));
+  });
+}
+
 /** The unit of work: what `task` writes commits together, or not at all when it throws. */
 export function inTransaction<T>(db: Database, task: (transaction: Queryable) => Promise<T>): Promise<T> {
   return withConnection(db, async (client) => {
