@@ -5,6 +5,8 @@ import pg from "pg";
 const FOLDER = fileURLToPath(new URL("../../../migrations", import.meta.url));
 const TABLE = "schema_migrations";
 const CONNECT_MS = 5_000;
+const NOT_ALLOWED =
+  "the schema is not at its newest migration, and this user may not migrate it: run `npm run cli -- migrate` as the owner of the tables";
 
 /**
  * Brings the schema to the newest migration. Replicas that start together wait for one another on an advisory lock that dies
@@ -17,6 +19,7 @@ export async function migrate(databaseUrl: string, log: (line: string) => void):
   try {
     await client.connect();
     if (await isCurrent(client)) return 0;
+    if (!(await mayMigrate(client))) throw new Error(NOT_ALLOWED);
     const { runner } = await import("node-pg-migrate");
     const applied = await runner({
       dbClient: client,
@@ -31,6 +34,18 @@ export async function migrate(databaseUrl: string, log: (line: string) => void):
   } finally {
     await client.end();
   }
+}
+
+/** Whether this user owns what is there, or may make it where there is nothing. */
+async function mayMigrate(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ may: boolean }>(
+    `SELECT coalesce(
+      (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass($1)),
+      has_schema_privilege(current_schema(), 'CREATE')
+    ) AS may`,
+    [TABLE],
+  );
+  return rows[0]?.may === true;
 }
 
 /** Spares a start that has nothing to migrate the tool, the lock and their time. */
