@@ -44,10 +44,14 @@ export const auditVerify: Command = {
 /** Undefined while nothing was sealed: there is no key yet. */
 async function openKey(environment: Environment, { database }: Stores): Promise<Buffer | undefined> {
   if ((await createAuditSeals(database).head()) === undefined) return undefined;
-  const kms = await openKms(environment.config, { clock: systemClock, log: createLog("warn") });
-  return readAuditKey({ kms, auditKeys: createAuditKeys(database) }).catch((error: unknown) => {
+  const kms = await openKms({ ...environment, clock: systemClock, log: createLog("warn") });
+  try {
+    return await readAuditKey({ kms, auditKeys: createAuditKeys(database) });
+  } catch (error) {
     throw error instanceof Error && error.constructor === Error ? new UsageError(`${error.message}.`) : error;
-  });
+  } finally {
+    kms[Symbol.dispose]();
+  }
 }
 
 function describe({ findings, seals, events, waiting, oldestWaitS, head }: AuditSummary): string {
