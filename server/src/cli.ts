@@ -2,6 +2,7 @@ import { auditVerify } from "./cli/audit.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { rotateKeys, rotateKmsKey } from "./cli/keys.ts";
 import { migrate } from "./cli/migrate.ts";
+import { rewrap } from "./cli/rewrap.ts";
 import { createServiceAccount, disableServiceAccount, listServiceAccounts } from "./cli/service-accounts.ts";
 import { ConfigError, readEnvironment } from "./config.ts";
 import { AuthError } from "./domain/errors.ts";
@@ -11,6 +12,7 @@ const COMMANDS: Record<string, Command> = {
   migrate,
   "rotate-keys": rotateKeys,
   "rotate-kms-key": rotateKmsKey,
+  rewrap,
   "create-service-account": createServiceAccount,
   "disable-service-account": disableServiceAccount,
   "list-service-accounts": listServiceAccounts,

@@ -138,3 +138,13 @@ test("a master key is rotated, and the schema brought up to date, beside a runni
   expect((await cli("rotate-kms-key")).said).toContain("has a new master key");
   expect((await cli("migrate")).said).toBe("The schema is at its newest migration.");
 });
+
+describe("what the KMS wrapped", () => {
+  test("is re-wrapped beside a running server after a rotation, once", async () => {
+    expect((await cli("rotate-kms-key")).code).toBe(0);
+    const done = "server_keys: 1 re-wrapped, 0 current, 0 changed meanwhile, 0 failed";
+    expect(await cli("rewrap")).toStrictEqual({ code: 0, said: expect.stringContaining(done) });
+    const nothing = "server_keys: 0 re-wrapped, 1 current, 0 changed meanwhile, 0 failed";
+    expect(await cli("rewrap")).toStrictEqual({ code: 0, said: expect.stringContaining(nothing) });
+  });
+});
