@@ -2,13 +2,18 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { isRequired } from "../../envelope/test/support/requirements.ts";
 import { openRealVaultKms, openStandInKms, openTestLocalKms, type TestKms } from "./support/kms-providers.ts";
+import { hasSoftHsm, startPkcs11Device } from "./support/pkcs11-device.ts";
+import { openDeviceKms } from "./support/pkcs11-ports.ts";
 
 const CONTEXT = { purpose: "user-key:notes", subject: "018f0000-0000-7000-8000-000000000001" };
 const hasVault = process.env["VAULT_ADDR"] !== undefined || isRequired("vault");
 
+const hasDevice = hasSoftHsm() || isRequired("softhsm");
+
 const PROVIDERS: Record<string, () => Promise<TestKms>> = {
   "the local KMS": openTestLocalKms,
   "vault, on a stand-in": openStandInKms,
+  ...(hasDevice && { "a PKCS#11 device": async () => openDeviceKms(await startPkcs11Device()) }),
   ...(hasVault && { "vault, on a real server": openRealVaultKms }),
 };
 

@@ -4,7 +4,7 @@ import { AuthError } from "../domain/errors.ts";
 import type { User } from "../domain/user.ts";
 import type { AccessClaims, AccessTokens, Clock } from "../service/ports.ts";
 import { decryptCompact, encryptCompact } from "./jwe.ts";
-import { signCompact, verifyCompact } from "./jws.ts";
+import { type Signer, signCompact, verifyCompact } from "./jws.ts";
 import type { KeyRing } from "./key-ring.ts";
 
 /** RFC 9068 section 2.1. */
@@ -14,6 +14,8 @@ const CLOCK_SKEW_S = 30;
 const CACHED_TOKENS = 10_000;
 const COMPACT = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}$/;
 
+/** What a token is made and read with. Who signs may be elsewhere. */
+export type AccessTokenKeys = Omit<KeyRing, "signer"> & { signer(): Signer };
 export type AccessTokenSettings = { issuer: string; audience: string; ttlS: number; nested: boolean };
 type Verified = { claims: AccessClaims; notBeforeS: number; expiresS: number };
 
@@ -22,7 +24,11 @@ type Verified = { claims: AccessClaims; notBeforeS: number; expiresS: number };
  * `nested` is false. A token that was verified before is remembered by its hash until a key changes; its times are
  * looked at each time, and who revokes it is asked elsewhere, by session.
  */
-export function createAccessTokens(deps: { keys: KeyRing; clock: Clock; settings: AccessTokenSettings }): AccessTokens {
+export function createAccessTokens(deps: {
+  keys: AccessTokenKeys;
+  clock: Clock;
+  settings: AccessTokenSettings;
+}): AccessTokens {
   const { keys, clock, settings } = deps;
   const seen = new LRUCache<string, Verified>({ max: CACHED_TOKENS });
   keys.onChange(() => seen.clear());

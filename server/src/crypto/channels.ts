@@ -14,7 +14,7 @@ import { AuthError } from "../domain/errors.ts";
 import type { ChannelStore, Channels } from "../service/channel-ports.ts";
 import type { Kms } from "../service/ports.ts";
 import { nodePrimitives } from "./envelope-primitives.ts";
-import { type SigningKey, signCompact } from "./jws.ts";
+import { type Signer, signCompact } from "./jws.ts";
 
 /** 128 random bits: nobody guesses the id of a channel. */
 const SID_BYTES = 16;
@@ -23,7 +23,7 @@ const ROOT_BYTES = 32;
 const HAND_OVER_S = 60;
 const KEPT_CHANNELS = 10_000;
 
-export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): SigningKey; ttlS: number };
+export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): Signer; ttlS: number };
 
 /** Contract section 8. */
 export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Channels {

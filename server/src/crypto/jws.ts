@@ -36,13 +36,17 @@ const ALGORITHMS: Record<SignatureAlgorithmName, SignatureAlgorithm> = {
 };
 
 export type SigningKey = { kid: string; alg: SignatureAlgorithmName; privateKey: KeyObject };
+/** A key that signs where it lives: in a device, or in another process. The signature has the form that RFC 7518 gives its `alg`. */
+export type SigningDevice = { kid: string; alg: SignatureAlgorithmName; sign(input: Buffer): Promise<Buffer> };
+export type Signer = SigningKey | SigningDevice;
 export type VerifyingKey = { kid: string; alg: SignatureAlgorithmName; publicKey: KeyObject };
 
 /** Signs a payload as a JWS in compact form (RFC 7515 section 7.1). */
-export async function signCompact(key: SigningKey, typ: string, payload: string): Promise<string> {
+export async function signCompact(key: Signer, typ: string, payload: string): Promise<string> {
   const header = JSON.stringify({ alg: key.alg, typ, kid: key.kid });
   const input = `${encodeText(header)}.${encodeText(payload)}`;
-  const signature = await ALGORITHMS[key.alg].sign(key.privateKey, Buffer.from(input, "ascii"));
+  const bytes = Buffer.from(input, "ascii");
+  const signature = await ("privateKey" in key ? ALGORITHMS[key.alg].sign(key.privateKey, bytes) : key.sign(bytes));
   return `${input}.${signature.toString("base64url")}`;
 }
 
