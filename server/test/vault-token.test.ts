@@ -64,6 +64,16 @@ test("a token that an agent replaced in its file is taken up by the call that me
   expect(await kms.unwrap(wrapped, CONTEXT)).toMatchObject({ secret: SECRET });
 });
 
+test("a token that was taken up from a file is looked after, too", async () => {
+  const vault = await startVaultStandIn();
+  const first = vault.addToken({ ttlS: 2, renewable: true });
+  let current = first;
+  await openVault({ address: vault.address, readToken: async () => current });
+  current = vault.addToken({ ttlS: 2, renewable: true });
+  const renewed = () => vault.seen.filter(({ path, token }) => path.endsWith("renew-self") && token === current).length;
+  await expect.poll(renewed, { timeout: 10_000 }).toBeGreaterThanOrEqual(2);
+});
+
 test("a file that is gone is unavailable once its token ended, and not before", async () => {
   const vault = await startVaultStandIn();
   const file = join(await newFolder(), "token");

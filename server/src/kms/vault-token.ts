@@ -26,40 +26,52 @@ const SHORTEST_WAIT_MS = 500;
 const PRINTABLE = /^[\x21-\x7e]{1,4096}$/;
 
 /**
- * Keeps a token alive: it is renewed at half its life, and read again from its file. What fails is tried again, after one
- * second, two, and so on up to a minute.
+ * Keeps a token alive: it is renewed when half its life is over, and read again from where it came from at each look. What fails
+ * is tried again after one second, two, and so on up to a minute.
  * @throws VaultError when Vault does not know the token, or does not answer.
  */
 export async function openVaultToken(options: VaultTokenOptions): Promise<VaultToken> {
   const { http, read, onError, onWarning, alongside } = options;
   let token = await readToken(read);
-  let life = await lookUp(http, token);
-  warnOfEnd(life, onWarning);
+  /** Whether nothing is known of the token yet. */
+  let isNew = true;
+  let renewAt = Number.POSITIVE_INFINITY;
+  let renewable = false;
+  let longestS = 0;
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
+
+  function adopt(life: Life): void {
+    isNew = false;
+    renewable = life.renewable;
+    renewAt = life.ttlS === undefined ? Number.POSITIVE_INFINITY : performance.now() + life.ttlS * 500;
+    if (life.ttlS === undefined) return;
+    longestS = Math.max(longestS, life.ttlS);
+    // At the end of its longest life a token is renewed for less and less.
+    if (renewable && life.ttlS >= longestS * 0.9) return;
+    onWarning(`the token of Vault cannot be renewed and ends in ${life.ttlS} s: give another one before`);
+  }
 
   async function reread(): Promise<boolean> {
     const found = await readToken(read);
     if (found === token) return false;
     token = found;
+    isNew = true;
+    longestS = 0;
     return true;
   }
 
   async function lookAfter(): Promise<void> {
-    if (await reread()) {
-      life = await lookUp(http, token);
-      warnOfEnd(life, onWarning);
-    } else if (life.ttlS !== undefined) {
-      life = life.renewable ? await renew(http, token) : await lookUp(http, token);
-      // At the end of its longest life a token is renewed for less and less.
-      if (life.ttlS !== undefined && life.ttlS <= 2) warnOfEnd({ ...life, renewable: false }, onWarning);
-    }
+    await reread();
+    if (isNew) adopt(await lookUp(http, token));
+    else if (performance.now() >= renewAt) adopt(renewable ? await renew(http, token) : await lookUp(http, token));
     await alongside();
   }
 
   function plan(): void {
     if (disposed) return;
+    const untilMs = failures === 0 ? renewAt - performance.now() : 1_000 * 2 ** Math.min(failures - 1, 6);
     timer = setTimeout(
       async () => {
         try {
@@ -71,12 +83,13 @@ export async function openVaultToken(options: VaultTokenOptions): Promise<VaultT
         }
         plan();
       },
-      waitMs(life, failures),
+      Math.max(SHORTEST_WAIT_MS, Math.min(untilMs, LONGEST_WAIT_MS)),
     );
     timer.unref();
   }
-  plan();
 
+  adopt(await lookUp(http, token));
+  plan();
   return {
     current: () => token,
     reread,
@@ -85,13 +98,6 @@ export async function openVaultToken(options: VaultTokenOptions): Promise<VaultT
       clearTimeout(timer);
     },
   };
-}
-
-/** Half of what is left to live, or the back-off after failures, whichever is sooner. */
-function waitMs({ ttlS }: Life, failures: number): number {
-  const half = ttlS === undefined ? LONGEST_WAIT_MS : ttlS * 500;
-  const backOff = failures === 0 ? LONGEST_WAIT_MS : 1_000 * 2 ** Math.min(failures - 1, 6);
-  return Math.max(SHORTEST_WAIT_MS, Math.min(half, backOff, LONGEST_WAIT_MS));
 }
 
 async function readToken(read: () => Promise<string>): Promise<string> {
@@ -120,9 +126,4 @@ function toSeconds(value: unknown): number {
     throw new VaultError("Vault does not say how long the token lives");
   }
   return value;
-}
-
-function warnOfEnd({ ttlS, renewable }: Life, onWarning: (message: string) => void): void {
-  if (ttlS === undefined || renewable) return;
-  onWarning(`the token of Vault cannot be renewed and ends in ${ttlS} s: give another one before`);
 }
