@@ -19,14 +19,21 @@ export type ChannelKeysInput = {
 
 /** A key for each direction, so that no message can be sent back as an answer. Rejects with a RangeError unless the root has 32 bytes. */
 export async function channelKeys({ sid, root, primitives = webCrypto }: ChannelKeysInput) {
-  if (root.length !== contentKeyBytes) throw new RangeError("the root of a channel has 32 bytes");
-  const salt = utf8(sid);
-  const derive = async (info: Bytes): Promise<GcmKey> => {
-    const raw = await primitives.hkdfSha256(root, { salt, info, length: contentKeyBytes });
+  const derive = async (direction: Direction): Promise<GcmKey> => {
+    const raw = await deriveChannelKey(direction, { sid, root, primitives });
     const key = await importGcmKey(primitives, raw);
     raw.fill(0);
     return key;
   };
-  const [c2s, s2c] = await Promise.all([derive(infos.c2s), derive(infos.s2c)]);
+  const [c2s, s2c] = await Promise.all([derive("c2s"), derive("s2c")]);
   return { c2s, s2c };
+}
+
+/** The 32 bytes of one of them. */
+export async function deriveChannelKey(
+  direction: Direction,
+  { sid, root, primitives = webCrypto }: ChannelKeysInput,
+): Promise<Bytes> {
+  if (root.length !== contentKeyBytes) throw new RangeError("the root of a channel has 32 bytes");
+  return await primitives.hkdfSha256(root, { salt: utf8(sid), info: infos[direction], length: contentKeyBytes });
 }

@@ -15,7 +15,15 @@ export { importOpener, importRecipient } from "./import-key.ts";
 export type { FrontJwk } from "./jwk.ts";
 export type { SigJwk } from "./jws.ts";
 export { type AcceptedKeyShare, acceptKeyShare } from "./key-share.ts";
-export { type ChannelOptions, type OpenedMessage, openChannel, type ServerChannel } from "./open-channel.ts";
+export {
+  type ChannelAnswerContext,
+  type ChannelOptions,
+  channelAnswerKey,
+  type OpenedMessage,
+  openChannel,
+  type ServerChannel,
+  sealChannelAnswer,
+} from "./open-channel.ts";
 export { type AnswerContext, type OpenedRequest, type OpenOptions, openRequest, sealAnswerTo } from "./open-request.ts";
 export type { Agreement, Primitives } from "./primitives.ts";
 export { type HandshakeOptions, type OpenedHandshake, type SealedHandshake, sealHandshake } from "./seal-handshake.ts";

@@ -1,4 +1,5 @@
-import { type ChannelPrimitives, channelKeys } from "./channel-keys.ts";
+import { type ChannelPrimitives, channelKeys, deriveChannelKey } from "./channel-keys.ts";
+import { importGcmKey, type Primitives, webCrypto } from "./primitives.ts";
 import { type ParsedSessionEnvelope, readSid, type SessionEnvelope } from "./session-envelope.ts";
 import { openMessage, sealMessage } from "./session-message.ts";
 
@@ -9,8 +10,6 @@ export type ServerChannel = {
    * is wrong with it. It opens the same message again: that `n` is accepted once is the caller's, and so is the channel's end.
    */
   open(message: ParsedSessionEnvelope, binding: string): Promise<OpenedMessage>;
-  /** Seals the answer to a message that was opened before, here or on another replica. */
-  sealAnswerTo(message: { n: number; binding: string }, plaintext: Uint8Array | string): Promise<SessionEnvelope>;
 };
 
 export type OpenedMessage = {
@@ -39,19 +38,34 @@ export async function openChannel({ sid: text, root, primitives }: ChannelOption
   const copy = new Uint8Array(root);
   const { c2s, s2c } = await channelKeys({ sid, root: copy, primitives });
   copy.fill(0);
-  const sealAnswerTo: ServerChannel["sealAnswerTo"] = ({ n, binding }, answer) =>
-    sealMessage(s2c, { direction: "s2c", sid, n, binding }, answer);
   return {
     sid,
-    sealAnswerTo,
     async open(message, binding) {
       const { n } = message;
       const plaintext = await openMessage(c2s, { direction: "c2s", sid, n, binding }, message);
       return {
         n,
         plaintext,
-        sealAnswer: (answer) => sealAnswerTo({ n, binding }, answer),
+        sealAnswer: (answer) => sealMessage(s2c, { direction: "s2c", sid, n, binding }, answer),
       };
     },
   };
+}
+
+/** The 32 bytes that a channel's answers are sealed under, for `sealChannelAnswer`: who has them speaks for the server in this channel. */
+export async function channelAnswerKey({ sid, root, primitives }: ChannelOptions): Promise<Uint8Array> {
+  return deriveChannelKey("s2c", { sid: readSid(sid), root: new Uint8Array(root), primitives });
+}
+
+/** What an answer is sealed with, by one who has not the channel at hand any more, or when it is over. */
+export type ChannelAnswerContext = { answerKey: Uint8Array; sid: string; n: number; binding: string };
+
+/** Seals the answer to a message that was opened before, here or on another replica. Rejects with a RangeError unless the key has 32 bytes. */
+export async function sealChannelAnswer(
+  { answerKey, sid, n, binding }: ChannelAnswerContext,
+  plaintext: Uint8Array | string,
+  primitives: Pick<Primitives, "importKey"> = webCrypto,
+): Promise<SessionEnvelope> {
+  const key = await importGcmKey(primitives, new Uint8Array(answerKey));
+  return sealMessage(key, { direction: "s2c", sid, n, binding }, plaintext);
 }

@@ -49,8 +49,9 @@ export type AnswerContext = { contentKey: Uint8Array; binding: string; jti: stri
 export async function sealAnswerTo(
   { contentKey, binding, jti }: AnswerContext,
   plaintext: Uint8Array | string,
+  primitives: Pick<Primitives, "importKey"> = webCrypto,
 ): Promise<FrontAnswer> {
-  return sealAnswer(await importGcmKey(webCrypto, new Uint8Array(contentKey)), { binding, re: jti }, plaintext);
+  return sealAnswer(await importGcmKey(primitives, new Uint8Array(contentKey)), { binding, re: jti }, plaintext);
 }
 
 /**

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { clientChannel } from "../src/client-channel.ts";
-import { maxMessages, openChannel, parseSessionEnvelope, type SessionEnvelope } from "../src/index.ts";
+import {
+  channelAnswerKey,
+  maxMessages,
+  openChannel,
+  parseSessionEnvelope,
+  type SessionEnvelope,
+  sealChannelAnswer,
+} from "../src/index.ts";
 import { connect, sid } from "./support/handshake.ts";
 import { nodeChannel } from "./support/node-key.ts";
 
@@ -70,13 +77,15 @@ describe("a message", () => {
     await expect(stranger.open(parseSessionEnvelope(envelope), binding)).rejects.toMatchObject(invalid);
   });
 
-  test("is answered later too, by whoever knows its number and its call", async () => {
+  test("is answered later too, by whoever has the key and knows its number and its call", async () => {
     const { envelope, openAnswer } = await client.seal("{}", binding);
-    const later = await server.sealAnswerTo({ n: envelope.n, binding }, '{"b":2}');
-    expect(new TextDecoder().decode(await openAnswer(later))).toBe('{"b":2}');
-    await expect(openAnswer(await server.sealAnswerTo({ n: envelope.n + 1, binding }, "{}"))).rejects.toMatchObject(
-      invalid,
-    );
+    const about = { answerKey: await channelAnswerKey({ sid, root }), sid, n: envelope.n, binding };
+    expect(new TextDecoder().decode(await openAnswer(await sealChannelAnswer(about, '{"b":2}')))).toBe('{"b":2}');
+    for (const wrong of [{ n: envelope.n + 1 }, { binding: "/x" }, { answerKey: new Uint8Array(32) }]) {
+      const answer = await sealChannelAnswer({ ...about, ...wrong }, "{}");
+      await expect(openAnswer(answer)).rejects.toMatchObject(invalid);
+    }
+    await expect(sealChannelAnswer({ ...about, answerKey: new Uint8Array(16) }, "{}")).rejects.toThrow(RangeError);
   });
 
   test("is refused in the other direction: neither a message as an answer nor an answer as a message", async () => {

@@ -126,6 +126,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
   const envelopes = createEnvelopeInterceptors([frontEnvelope(openFront), sessionEnvelope(channels)], rule);
   const plainOnLocalhost = config.environment === "development" && config.tls === undefined;
   const tickets = createSealTickets(deps.kms, deps.clock);
+  const envelopeDeps = { openFront, channels, tickets, primitives: nodePrimitives, isOwn: ownPaths() };
   const endedSessions = createEndedSessions(stores.database);
   const record = createCallRecord(log, metrics);
   return createProcedures(
@@ -133,7 +134,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
       implement(AuthService, createAuthService(deps, createRefreshCookie({ plainOnLocalhost }))),
       implement(ChannelService, createChannelService(channels)),
       implement(KeyService, createKeyService(keys.ring)),
-      implement(EnvelopeService, createEnvelopeService({ openFront, channels, tickets, isOwn: ownPaths() })),
+      implement(EnvelopeService, createEnvelopeService(envelopeDeps)),
       ...createBackendServices(deps, { endedSessions, stopping }),
     ],
     {

@@ -2,8 +2,9 @@ import { createClient } from "@connectrpc/connect";
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newServiceAccount, reasonOf, TRANSPORTS } from "./support/backend.ts";
+import { opened as openAnswer, shakeHands } from "./support/channel.ts";
 import { recipientOf, seal } from "./support/seal.ts";
-import { startApp, type TestApp } from "./support/start-app.ts";
+import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 
 let server: TestApp;
 let secret: string;
@@ -79,5 +80,44 @@ describe("what a browser sealed for another back end", () => {
     expect(await messageOf(open(BINDING, restricted, { ...envelope, ct: "AAAA" }))).toBe(whole);
     expect(await reasonOf(open("/payments", restricted))).toBe("envelope_invalid");
     expect(await reasonOf(open(BINDING, headers()))).toBeUndefined();
+  });
+});
+
+describe("the answer to a message of a channel", () => {
+  test("is sealed when the channel has ended meanwhile, for ten minutes, for the account that opened it", async () => {
+    const own = await startAppForTest({ env: { REDIS_URL: "", CHANNEL_TTL_S: "100" } });
+    const [holder, stranger] = [await newServiceAccount(own), await newServiceAccount(own)];
+    const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: own.url, interceptors: [] }));
+    const as = (account: string) => ({ headers: { authorization: `Bearer ${account}` } });
+    const { channel } = await shakeHands(own, "P-256");
+    const [sealed, late] = [await channel.seal('{"item":7}', BINDING), await channel.seal("{}", BINDING)];
+    const open = ({ envelope }: typeof sealed) =>
+      envelopes.open({ envelope: { case: "sessionEnc", value: envelope }, binding: BINDING }, as(holder));
+    const { sealTicket } = await open(sealed);
+    own.clock.advance(161);
+    expect(await reasonOf(open(late))).toBe("channel_expired");
+
+    const payload = Buffer.from('{"done":true}');
+    const { envelope } = await envelopes.seal({ sealTicket, payload }, as(holder));
+    expect(envelope.case).toBe("sessionEnc");
+    expect(await openAnswer(sealed, envelope.value as object)).toStrictEqual({ done: true });
+    await expect(late.openAnswer(envelope.value as never)).rejects.toMatchObject({ code: "envelope_invalid" });
+    expect(await reasonOf(envelopes.seal({ sealTicket, payload }, as(stranger)))).toBe("envelope_invalid");
+    own.clock.advance(440);
+    expect(await reasonOf(envelopes.seal({ sealTicket, payload }, as(holder)))).toBe("envelope_expired");
+  });
+
+  test("comes in a ticket that shows no key", async () => {
+    const { channel } = await shakeHands(server);
+    const { envelope } = await channel.seal("{}", BINDING);
+    const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+    const request = { envelope: { case: "sessionEnc" as const, value: envelope }, binding: BINDING };
+    const { sealTicket } = await envelopes.open(request, { headers: headers() });
+    expect(sealTicket).toMatch(/^kms1\.[\w-]+\.[\w-]+$/);
+    expect(Buffer.from(sealTicket.split(".")[2] ?? "", "base64url").toString("latin1")).not.toMatch(
+      /answerKey|sid|session/,
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
   acceptKeyShare,
+  channelAnswerKey,
   EnvelopeError,
   handshakeProofTyp,
   type OpenedMessage,
@@ -25,31 +26,34 @@ const KEPT_CHANNELS = 10_000;
 
 export type ChannelsDeps = { store: ChannelStore; kms: Kms; signer(): Signer; ttlS: number };
 
+type Kept = { channel: ServerChannel; answerKey: Uint8Array };
+type Opened = OpenedMessage & Pick<Kept, "answerKey">;
+
 /** Contract section 8. */
 export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Channels {
   // Keys only: whether a channel is alive, and what it accepted, is asked of the store each time. They are
   // forgotten one life of a channel after they were last derived.
   const lifeMs = (ttlS + HAND_OVER_S) * 1000;
-  const kept = new LRUCache<string, ServerChannel>({ max: KEPT_CHANNELS, ttl: lifeMs, ttlAutopurge: true });
-  const decoy = openChannel({ sid: newSid(), root: randomBytes(ROOT_BYTES), primitives: nodePrimitives });
+  const kept = new LRUCache<string, Kept>({ max: KEPT_CHANNELS, ttl: lifeMs, ttlAutopurge: true });
+  const decoy = openKept(newSid(), randomBytes(ROOT_BYTES));
 
-  async function load(sid: string): Promise<ServerChannel | undefined> {
+  async function load(sid: string): Promise<Kept | undefined> {
     const wrapped = await store.findRoot(sid);
     if (wrapped === undefined) return undefined;
     const unwrapped = await kms.unwrap(wrapped, wrapContext(sid));
     if (unwrapped === undefined) return undefined;
-    const channel = await openChannel({ sid, root: unwrapped.secret, primitives: nodePrimitives });
+    const channel = await openKept(sid, unwrapped.secret);
     unwrapped.secret.fill(0);
     kept.set(sid, channel);
     return channel;
   }
 
   /** An id that is unknown is not told from one whose key the sender does not have: the same answer after the same work. */
-  async function openAuthentic(message: ParsedSessionEnvelope, binding: string): Promise<OpenedMessage> {
+  async function openAuthentic(message: ParsedSessionEnvelope, binding: string): Promise<Opened> {
     const known = kept.get(message.sid);
-    const channel = known ?? (await load(message.sid)) ?? (await decoy);
+    const { channel, answerKey } = known ?? (await load(message.sid)) ?? (await decoy);
     try {
-      return await channel.open(message, binding);
+      return { ...(await channel.open(message, binding)), answerKey };
     } catch (error) {
       if (!(error instanceof EnvelopeError)) throw error;
       if (known !== undefined) await store.findRoot(message.sid);
@@ -80,13 +84,13 @@ export function createChannels({ store, kms, signer, ttlS }: ChannelsDeps): Chan
       }
       return { ...opened, sid: message.sid };
     },
-
-    async sealAnswerTo({ sid, n, binding }, plaintext) {
-      const channel = kept.get(sid) ?? (await load(sid));
-      if (channel === undefined) throw new AuthError("channel_expired");
-      return channel.sealAnswerTo({ n, binding }, plaintext);
-    },
   };
+}
+
+async function openKept(sid: string, root: Uint8Array): Promise<Kept> {
+  const options = { sid, root, primitives: nodePrimitives };
+  const [channel, answerKey] = await Promise.all([openChannel(options), channelAnswerKey(options)]);
+  return { channel, answerKey };
 }
 
 function newSid(): string {

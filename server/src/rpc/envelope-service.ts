@@ -1,5 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { sealAnswerTo } from "@sello/envelope";
+import { type Primitives, sealAnswerTo, sealChannelAnswer } from "@sello/envelope";
 import type { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { coversBinding } from "../domain/bindings.ts";
 import { AuthError } from "../domain/errors.ts";
@@ -10,14 +10,15 @@ import { serviceCaller } from "./service-caller.ts";
 
 export type EnvelopeServiceDeps = {
   openFront: OpenFront;
-  channels: Pick<Channels, "open" | "sealAnswerTo">;
+  channels: Pick<Channels, "open">;
   tickets: SealTickets;
+  primitives: Primitives;
   /** Whether this server answers at that path itself: what is sealed for it is nobody else's to open. */
   isOwn(binding: string): boolean;
 };
 
 export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<typeof EnvelopeService> {
-  const { openFront, channels, tickets, isOwn } = deps;
+  const { openFront, channels, tickets, primitives, isOwn } = deps;
   return {
     async open({ envelope, binding }, context) {
       if (!BINDING.test(binding)) throw new AuthError("validation_failed", { message: BINDING_RULE });
@@ -28,13 +29,18 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
         throw new AuthError("forbidden", { message: OTHERS });
       if (envelope.case === "frontEnc") {
         const { plaintext, contentKey, jti } = await openFront(envelope.value, binding);
-        const key = Buffer.from(contentKey).toString("base64url");
-        const ticket = { kind: "front", contentKey: key, binding, ...(jti !== undefined && { jti }) } as const;
+        const ticket = {
+          kind: "front",
+          contentKey: toText(contentKey),
+          binding,
+          ...(jti !== undefined && { jti }),
+        } as const;
         return { payload: plaintext, sealTicket: await tickets.issue(ticket, holder) };
       }
       if (envelope.case === "sessionEnc") {
-        const { sid, n, plaintext } = await channels.open(envelope.value, binding);
-        return { payload: plaintext, sealTicket: await tickets.issue({ kind: "session", sid, n, binding }, holder) };
+        const { sid, n, plaintext, answerKey } = await channels.open(envelope.value, binding);
+        const ticket = { kind: "session", answerKey: toText(answerKey), sid, n, binding } as const;
+        return { payload: plaintext, sealTicket: await tickets.issue(ticket, holder) };
       }
       throw new AuthError("validation_failed", { message: "envelope: send front_enc or session_enc." });
     },
@@ -43,11 +49,11 @@ export function createEnvelopeService(deps: EnvelopeServiceDeps): ServiceImpl<ty
       if (payload.length === 0) throw new AuthError("validation_failed", { message: "payload: must not be empty." });
       const ticket = await tickets.read(sealTicket, serviceCaller(context).id);
       if (ticket.kind === "session") {
-        return { envelope: { case: "sessionEnc", value: await channels.sealAnswerTo(ticket, payload) } };
+        const about = { ...ticket, answerKey: toBytes(ticket.answerKey) };
+        return { envelope: { case: "sessionEnc", value: await sealChannelAnswer(about, payload, primitives) } };
       }
-      const { binding, jti } = ticket;
-      const contentKey = Buffer.from(ticket.contentKey, "base64url");
-      return { envelope: { case: "frontEnc", value: await sealAnswerTo({ contentKey, binding, jti }, payload) } };
+      const about = { contentKey: toBytes(ticket.contentKey), binding: ticket.binding, jti: ticket.jti };
+      return { envelope: { case: "frontEnc", value: await sealAnswerTo(about, payload, primitives) } };
     },
   };
 }
@@ -57,3 +63,11 @@ const BINDING = /^\/[^\s?#]{0,1023}$/;
 const OWN = "This server's own calls are not for others to open.";
 const OTHERS = "This service account may not open what is sealed for this path.";
 const BINDING_RULE = "binding: must be the path the envelope arrived at, without the query.";
+
+function toText(key: Uint8Array): string {
+  return Buffer.from(key).toString("base64url");
+}
+
+function toBytes(text: string): Uint8Array {
+  return Buffer.from(text, "base64url");
+}

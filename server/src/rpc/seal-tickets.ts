@@ -1,10 +1,13 @@
 import { AuthError } from "../domain/errors.ts";
 import type { Clock, Kms } from "../service/ports.ts";
 
-/** What it takes to seal the answer to a request that was opened for a service account. */
+/**
+ * What it takes to seal the answer to a request that was opened for a service account, whatever has become of its channel since.
+ * Keys are in base64url.
+ */
 export type SealTicket =
   | { kind: "front"; contentKey: string; binding: string; jti?: string }
-  | { kind: "session"; sid: string; n: number; binding: string };
+  | { kind: "session"; answerKey: string; sid: string; n: number; binding: string };
 
 /** Tickets hold a key and travel to other back ends: wrapped by the KMS, for one service account, and for ten minutes. */
 export type SealTickets = {

@@ -5,6 +5,8 @@ export type OpenedChannelMessage = {
   sid: string;
   n: number;
   plaintext: Uint8Array;
+  /** What the answer can be sealed with elsewhere and later, when the channel is over too. A secret. */
+  answerKey: Uint8Array;
   sealAnswer(plaintext: Uint8Array | string): Promise<ChannelMessage>;
 };
 
@@ -27,11 +29,6 @@ export type Channels = {
    * @throws AuthError `channel_expired` for whatever no living channel opens, `envelope_replayed`, `unavailable`.
    */
   open(message: ChannelMessage, binding: string): Promise<OpenedChannelMessage>;
-  /** Seals the answer to a message that was opened before, on any replica. @throws AuthError `channel_expired`, `unavailable` */
-  sealAnswerTo(
-    message: { sid: string; n: number; binding: string },
-    plaintext: Uint8Array | string,
-  ): Promise<ChannelMessage>;
 };
 
 /** The wrapped roots of channels, and which of their messages were accepted. */

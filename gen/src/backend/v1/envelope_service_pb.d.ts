@@ -164,11 +164,10 @@ export declare const EnvelopeService: GenService<{
     output: typeof OpenResponseSchema;
   },
   /**
-   * Seals the answer to a request that was opened before, under the same key.
+   * Seals the answer to a request that was opened before, under the same key: also when its channel has ended since.
    *
-   * Fails with `envelope_invalid` for a ticket that is none, `envelope_expired` ten minutes after it was given out, and
-   * `channel_expired` when the channel of the request has ended since. The call has been carried out then: do not pass these
-   * codes on, for they tell a client to call again.
+   * Fails with `envelope_invalid` for a ticket that is none, and `envelope_expired` ten minutes after it was given out. The call
+   * has been carried out then: do not pass these codes on, for they tell a client to call again.
    *
    * @generated from rpc backend.v1.EnvelopeService.Seal
    */
