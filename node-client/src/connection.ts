@@ -19,7 +19,7 @@ export type Connection = { transport: Transport; close(): void };
 const READ_MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * One HTTP/2 connection, over TLS or in clear text by the address, opened when it is needed and again when it was lost.
+ * One HTTP/2 connection, over TLS or in clear text as the address says, opened when it is needed and again when it was lost.
  * @throws TypeError for an address or a secret that is none.
  */
 export function createConnection({ address, serviceAccount, tls }: ConnectionOptions): Connection {
@@ -39,13 +39,25 @@ export function createConnection({ address, serviceAccount, tls }: ConnectionOpt
   return { transport, close: () => sessions.close() };
 }
 
-/** `https://auth.internal:8080`, or without a scheme, which is TLS only when TLS options are given. */
+/**
+ * `https://auth.internal:8080`. A bare `host:port` is TLS when TLS options are given, and clear text to this machine; to another
+ * it is refused: the secret of the account would travel readable because of a missing word.
+ */
 function parseAddress(address: string, secure: boolean): string {
-  const text = address.includes("://") ? address : `${secure ? "https" : "http"}://${address}`;
+  const isBare = !address.includes("://");
+  const text = isBare ? `${secure ? "https" : "http"}://${address}` : address;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== "/") {
     throw new TypeError(`address: ${address} is no address of a server, https://auth.internal:8080 for instance`);
   }
   if (secure && url.protocol === "http:") throw new TypeError("tls: the address says http, which has none");
+  if (isBare && !secure && !isLoopback(url.hostname)) {
+    throw new TypeError(`address: say https://${address}, or http://${address} if nobody can listen on the way`);
+  }
   return url.origin;
+}
+
+/** Hosts that never leave this machine (RFC 6761 section 6.3, RFC 5735), as a URL spells them. */
+function isLoopback(hostname: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 }

@@ -4,7 +4,7 @@ import { registerUser } from "../../server/test/support/client.ts";
 import { startApp, startAppForTest } from "../../server/test/support/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../../server/test/support/tcp-proxy.ts";
 import type { Authority } from "../src/authority.ts";
-import { AuthError } from "../src/index.ts";
+import { AuthError, createAuth } from "../src/index.ts";
 import { createCalls } from "../src/retry.ts";
 import { createRevocationWatch, type RevocationWatch } from "../src/revocation-watch.ts";
 import { type Client, codeOf, connect } from "./support/client.ts";
@@ -197,4 +197,33 @@ describe("the watch", () => {
     expect(watch.covers(1_031)).toBe(false);
     expect(watch.covers(2_031)).toBe(true);
   });
+});
+
+describe("an address", () => {
+  const create = (address: string, tls?: object) => {
+    const options = { address, serviceAccount: "sa_x", onProblem: () => undefined };
+    const auth = createAuth(tls === undefined ? options : { ...options, tls });
+    auth.close();
+  };
+
+  test.each(["auth.internal:8080", "10.0.0.7:8080", "127.0.0.1.evil.example:80", "localhost.evil.example", "[::2]:80"])(
+    "of another machine, %s, says whether it is TLS",
+    (address) => {
+      expect(() => create(address)).toThrow(`address: say https://${address}, or http://${address}`);
+      for (const said of [`https://${address}`, `http://${address}`]) expect(() => create(said)).not.toThrow();
+      expect(() => create(address, { ca: "x" })).not.toThrow();
+    },
+  );
+
+  test.each(["localhost:8080", "127.0.0.1:8080", "127.8.9.1:1", "[::1]:8080", "sello.localhost:8080"])(
+    "of this machine, %s, may leave it out",
+    (address) => expect(() => create(address)).not.toThrow(),
+  );
+
+  test.each(["", "ftp://localhost", "https://auth.internal/path", "a b"])(
+    "that is none, '%s', is refused",
+    (address) => {
+      expect(() => create(address)).toThrow("is no address of a server");
+    },
+  );
 });
