@@ -1,4 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
+import type { ProtectedData } from "@sello/gen/userdata/v1/userdata_pb";
 import type { Authority, DecryptedKey, UserKey, Validated, WrappedUserKey } from "./authority.ts";
 import { createConnectGuard } from "./connect-guard.ts";
 import { AuthError } from "./errors.ts";
@@ -27,6 +28,11 @@ export type Auth = AsyncDisposable & {
   createUserKey(userId: string, purpose: string): Promise<UserKey>;
   /** Unwraps a key, for the user and the purpose it was made for. Fails with `validation_failed`, `unavailable`. */
   decryptKey(input: WrappedUserKey): Promise<DecryptedKey>;
+  /**
+   * A user's protected data, for a service account with the scope `users:read_protected`. Each read is in the server's audit. Fails
+   * with `validation_failed`, `not_found`, `unavailable`.
+   */
+  protectedData(userId: string): Promise<ProtectedData>;
   /** Middleware for Express. */
   express(options?: ExpressGuardOptions): ExpressGuard;
   /** A hook or a plugin for Fastify. */
@@ -83,6 +89,7 @@ export function createAuthOn(authority: Authority, options: AuthOptions): Auth {
     encrypt: ({ seal }, payload) => seal(payload),
     createUserKey: (userId, purpose) => authority.createUserKey(userId, purpose),
     decryptKey: (input) => authority.decryptKey(input),
+    protectedData: (userId) => authority.protectedData(userId),
     express: (guardOptions) => createExpressGuard(guards, guardOptions),
     fastify: (guardOptions) => createFastifyGuard(guards, guardOptions),
     connect: (guardOptions) => createConnectGuard(guards, guardOptions),

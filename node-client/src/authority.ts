@@ -1,3 +1,5 @@
+import type { ProtectedData } from "@sello/gen/userdata/v1/userdata_pb";
+
 /** Who calls. Shared between requests, so frozen. */
 export type User = {
   /** A UUID. */
@@ -42,6 +44,8 @@ export type Authority = {
   seal(ticket: string, payload: Uint8Array): Promise<SealedBody>;
   createUserKey(userId: string, purpose: string): Promise<UserKey>;
   decryptKey(input: WrappedUserKey): Promise<DecryptedKey>;
+  /** Empty when the user has none. */
+  protectedData(userId: string): Promise<ProtectedData>;
   /** The published keys, whatever their use. */
   jwks(): Promise<PublishedKey[]>;
   close(): void;

@@ -5,7 +5,9 @@ import { type Jwk, KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { EnvelopeService, type OpenRequest, OpenRequestSchema } from "@sello/gen/backend/v1/envelope_service_pb";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { FrontEncSchema, SessionEncSchema } from "@sello/gen/envelope/v1/envelope_pb";
+import { ProtectedDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import type { Authority, PublishedKey, SealedBody } from "./authority.ts";
 import { type ConnectionOptions, createConnection } from "./connection.ts";
 import { AuthError } from "./errors.ts";
@@ -21,6 +23,7 @@ export function createGrpcAuthority(options: ConnectionOptions & { timeoutMs: nu
   const tokens = createClient(TokenService, transport);
   const envelopes = createClient(EnvelopeService, transport);
   const kms = createClient(KmsService, transport);
+  const users = createClient(UserDataService, transport);
   const keys = createClient(KeyService, transport);
   const calls = createCalls(options.timeoutMs, closing.signal);
   const aboutToken = createServiceCheck((call) => envelopes.open({ binding: "" }, call), calls);
@@ -65,6 +68,12 @@ export function createGrpcAuthority(options: ConnectionOptions & { timeoutMs: nu
       const attempt = calls.safely((call) => kms.decryptKey(input, call));
       const { key, rewrappedKey } = await attempt.catch(throwServiceError);
       return { key, ...(rewrappedKey !== undefined && { rewrappedKey }) };
+    },
+
+    async protectedData(userId) {
+      const attempt = calls.safely((call) => users.getProtectedData({ userId }, call));
+      const { dataProtected } = await attempt.catch(throwServiceError);
+      return dataProtected ?? create(ProtectedDataSchema);
     },
 
     async jwks() {

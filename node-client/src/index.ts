@@ -1,3 +1,4 @@
+export type { ProtectedData } from "@sello/gen/userdata/v1/userdata_pb";
 export type { Auth, AuthOptions } from "./auth.ts";
 export type { DecryptedKey, User, UserKey, Validated, WrappedUserKey } from "./authority.ts";
 export { callerKey } from "./connect-guard.ts";

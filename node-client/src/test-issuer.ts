@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type ProtectedData, ProtectedDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import { type Auth, createAuthOn } from "./auth.ts";
 import type { Authority, User, Validated } from "./authority.ts";
 import { AuthError } from "./errors.ts";
@@ -15,6 +17,8 @@ export type TestIssuer = AsyncDisposable & {
   auth: Auth;
   /** An access token of a new session. `expiresInS` may be negative, for one that is over. Default: 900. */
   issue(user?: TestUser, options?: { expiresInS?: number }): string;
+  /** What `protectedData` says of a user; it is empty for one who was issued a token, and `not_found` for others. */
+  setProtectedData(userId: string, data: MessageInitShape<typeof ProtectedDataSchema>): void;
   /** Ends the session of a token. */
   revoke(token: string): void;
   /** What a browser would send: `body` for the request, and `open` for the answer. */
@@ -30,6 +34,7 @@ export function createTestIssuer(options: { nowMs?: () => number } = {}): TestIs
   const { nowMs = Date.now } = options;
   const tokens = new Map<string, Validated>();
   const ended = new Set<string>();
+  const protectedData = new Map<string, ProtectedData>();
   const envelopes = createTestEnvelopes(nowMs);
   let down = false;
   const reach = () => {
@@ -61,6 +66,12 @@ export function createTestIssuer(options: { nowMs?: () => number } = {}): TestIs
       return envelopes.sealAnswer(ticket, payload);
     },
     ...createTestKms(reach),
+    async protectedData(userId) {
+      reach();
+      const data = protectedData.get(userId);
+      if (data === undefined) throw new AuthError("not_found");
+      return data;
+    },
     jwks: async () => [],
     close() {},
   };
@@ -71,8 +82,13 @@ export function createTestIssuer(options: { nowMs?: () => number } = {}): TestIs
     issue(user = {}, { expiresInS = ACCESS_TTL_S } = {}) {
       const token = ["test", randomText(), randomText()].join(".");
       const expiresAt = new Date(nowMs() + expiresInS * 1000);
-      tokens.set(token, { user: toUser(user), sessionId: randomUUID(), expiresAt });
+      const holder = toUser(user);
+      tokens.set(token, { user: holder, sessionId: randomUUID(), expiresAt });
+      if (!protectedData.has(holder.id)) protectedData.set(holder.id, create(ProtectedDataSchema));
       return token;
+    },
+    setProtectedData(userId, data) {
+      protectedData.set(userId, create(ProtectedDataSchema, data));
     },
     revoke(token) {
       const validated = tokens.get(token);

@@ -5,11 +5,13 @@ import type { Config, Secrets } from "./config.ts";
 import { createAccessTokens } from "./crypto/access-tokens.ts";
 import { auditHashes } from "./crypto/audit-chain.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
+import { createDataCipher } from "./crypto/data-cipher.ts";
 import { createIdentifierHashes } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import type { KeyStore } from "./crypto/key-store.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
 import { ids, randomKey } from "./crypto/random.ts";
+import { recoveryKeys } from "./crypto/recovery-keys.ts";
 import { refreshTokens } from "./crypto/refresh-tokens.ts";
 import { serviceSecrets } from "./crypto/service-secrets.ts";
 import { building, type Disposal } from "./disposal.ts";
@@ -24,11 +26,15 @@ import { createAccounts } from "./postgres/accounts.ts";
 import { createAuditKeys } from "./postgres/audit-keys.ts";
 import { createAuditSeals } from "./postgres/audit-seals.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
+import { createIntegrityRecord } from "./postgres/integrity.ts";
 import { createLogins } from "./postgres/logins.ts";
+import { createPrivateStore } from "./postgres/private-data.ts";
+import { createProtectedStore } from "./postgres/protected-data.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
 import { createServerKeys } from "./postgres/server-keys.ts";
 import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
+import { createVaults } from "./postgres/vaults.ts";
 import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
 import { createReadiness } from "./rpc/readiness.ts";
@@ -151,6 +157,14 @@ function buildDeps(
       hashKey: identifiers.rateLimit,
     }),
     kms,
+    userData: {
+      protected: createProtectedStore(database),
+      private: createPrivateStore(database),
+      recordIntegrityFailure: createIntegrityRecord(database),
+    },
+    vaults: createVaults(database),
+    dataCipher: createDataCipher(),
+    recoveryKeys,
     serviceAccounts: rememberAccounts(createServiceAccounts(database)),
     serviceSecrets,
     randomKey,

@@ -2,9 +2,11 @@ import { fileURLToPath } from "node:url";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
+import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import type { Config } from "./config.ts";
 import { createChannels } from "./crypto/channels.ts";
 import { nodePrimitives } from "./crypto/envelope-primitives.ts";
@@ -38,6 +40,7 @@ import { createInfrastructure } from "./rpc/infrastructure.ts";
 import { createKeyService } from "./rpc/key-service.ts";
 import { type Policies, readPolicies } from "./rpc/policies.ts";
 import { createProcedures, implement, type Procedures } from "./rpc/procedures.ts";
+import { createProfileService } from "./rpc/profile-service.ts";
 import type { Readiness } from "./rpc/readiness.ts";
 import { createRefreshCookie } from "./rpc/refresh-cookie.ts";
 import { createSealTickets } from "./rpc/seal-tickets.ts";
@@ -96,7 +99,16 @@ export async function createRequestListener(context: ListenerContext): Promise<R
   });
 }
 
-const SERVICES = [AuthService, ChannelService, KeyService, TokenService, EnvelopeService, KmsService];
+const SERVICES = [
+  AuthService,
+  ProfileService,
+  ChannelService,
+  KeyService,
+  TokenService,
+  EnvelopeService,
+  KmsService,
+  UserDataService,
+];
 
 /** The RPC paths and the routes that envelopes of this server's own calls are bound to. */
 function ownPaths(): (binding: string) => boolean {
@@ -132,6 +144,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
   return createProcedures(
     [
       implement(AuthService, createAuthService(deps, createRefreshCookie({ plainOnLocalhost }))),
+      implement(ProfileService, createProfileService(deps)),
       implement(ChannelService, createChannelService(channels)),
       implement(KeyService, createKeyService(keys.ring)),
       implement(EnvelopeService, createEnvelopeService(envelopeDeps)),

@@ -1,6 +1,7 @@
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { SCOPES } from "../src/domain/scopes.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
@@ -145,7 +146,7 @@ describe("a service account", () => {
 });
 
 test("the scopes of accounts are those that RPCs ask for", () => {
-  const services = [TokenService, KmsService, EnvelopeService];
+  const services = [TokenService, KmsService, EnvelopeService, UserDataService];
   const policies = readPolicies(services);
   const asked = services.flatMap(({ methods }) => methods).map((method) => policies.of(method).scope);
   expect(new Set(asked)).toStrictEqual(new Set(SCOPES));

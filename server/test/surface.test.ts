@@ -4,16 +4,27 @@ import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
+import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { describe, expect, test } from "vitest";
 import { readHttpRoutes, servedRoutes } from "../src/http/http-rules.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
 import { call } from "./support/client.ts";
 import { startAppForTest } from "./support/start-app.ts";
 
-const SERVICES: DescService[] = [AuthService, ChannelService, KeyService, TokenService, EnvelopeService, KmsService];
+const SERVICES: DescService[] = [
+  AuthService,
+  ProfileService,
+  ChannelService,
+  KeyService,
+  TokenService,
+  EnvelopeService,
+  KmsService,
+  UserDataService,
+];
 
 describe("the surface", () => {
   test("is these calls, and who may make them", () => {
@@ -42,6 +53,12 @@ describe("the surface", () => {
       auth.v1.AuthService/ChangePassword       | bearer          | -            | sealable | writes | 200 | -
       auth.v1.AuthService/ListSessions         | bearer          | -            | sealable | reads  | 200 | -
       auth.v1.AuthService/RevokeSession        | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/GetProfile        | bearer          | -            | sealable | reads  | 200 | -
+      auth.v1.ProfileService/UpdateProfile     | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/UnlockPrivateData | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/UpdatePrivateData | bearer          | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/GetVault          | bearer          | -            | sealable | reads  | 200 | -
+      auth.v1.ProfileService/PutVault          | bearer          | -            | sealable | writes | 200 | -
       auth.v1.ChannelService/Handshake         | public          | handshake_ip | sealable | writes | 200 | POST /auth/handshake
       auth.v1.KeyService/GetJwks               | public          | -            | -        | reads  | 200 | GET /.well-known/jwks.json
       backend.v1.TokenService/ValidateToken    | tokens:validate | -            | -        | reads  | 200 | -
@@ -50,6 +67,7 @@ describe("the surface", () => {
       backend.v1.EnvelopeService/Seal          | envelopes:use   | -            | -        | writes | 200 | -
       backend.v1.KmsService/CreateUserKey      | kms:use         | -            | -        | writes | 200 | -
       backend.v1.KmsService/DecryptKey         | kms:use         | -            | -        | reads  | 200 | -
+      backend.v1.UserDataService/GetProtectedData | users:read_protected | -            | -        | reads  | 200 | -
       "
     `);
   });

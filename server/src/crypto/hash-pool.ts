@@ -5,11 +5,15 @@ import { AuthError } from "../domain/errors.ts";
 export type HashTask =
   | { kind: "hash"; password: Uint8Array; memoryKib: number; passes: number }
   | { kind: "verify"; hash: string; password: Uint8Array }
-  | { kind: "verify-bcrypt"; hash: string; password: string };
+  | { kind: "verify-bcrypt"; hash: string; password: string }
+  | { kind: "derive"; password: Uint8Array; salt: Uint8Array; memoryKib: number; passes: number };
+
+/** A hash, whether one verifies, or a key. */
+export type HashResult = string | boolean | Uint8Array;
 
 export type HashPool = AsyncDisposable & {
   /** @throws AuthError `overloaded` at once when the queue is full. An aborted task leaves the queue. */
-  run(task: HashTask, signal?: AbortSignal): Promise<string | boolean>;
+  run(task: HashTask, signal?: AbortSignal): Promise<HashResult>;
   /** How many tasks it holds at once, running and waiting. */
   capacity: number;
   stats(): { running: number; queued: number };
@@ -18,10 +22,10 @@ export type HashPool = AsyncDisposable & {
 type Job = {
   task: HashTask;
   signal: AbortSignal | undefined;
-  resolve(result: string | boolean): void;
+  resolve(result: HashResult): void;
   reject(e: unknown): void;
 };
-type Reply = { result: string | boolean } | { error: string };
+type Reply = { result: HashResult } | { error: string };
 
 const RETRY_AFTER_S = 1;
 

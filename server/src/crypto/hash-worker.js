@@ -4,7 +4,10 @@ import { parentPort } from "node:worker_threads";
 import bcrypt from "bcryptjs";
 
 /** @typedef {import("./hash-pool.ts").HashTask} HashTask */
-/** @typedef {{ hash(p: Uint8Array, m: number, t: number): string | Promise<string>, verify(h: string, p: Uint8Array): boolean | Promise<boolean> }} Engine */
+/** @typedef {{ hash(p: Uint8Array, m: number, t: number): string | Promise<string>, verify(h: string, p: Uint8Array): boolean | Promise<boolean>, derive(p: Uint8Array, salt: Uint8Array, m: number, t: number): Buffer | Promise<Buffer> }} Engine */
+
+/** Of a derived key. */
+const KEY_BYTES = 32;
 
 /** Of 19, which would leave hashes nothing beside a busy neighbour. Each step is a tenth of the share of a core. */
 const NICENESS = 10;
@@ -15,18 +18,25 @@ const engine = await loadEngine();
 /** @returns {Promise<Engine>} the faster engine where it is installed; the hashes of each verify with the other. */
 async function loadEngine() {
   try {
-    const { hashSync, verifySync } = await import("@node-rs/argon2");
+    const { hashRawSync, hashSync, verifySync } = await import("@node-rs/argon2");
+    const argon2id = { algorithm: 2, parallelism: 1 };
     return {
-      hash: (password, memoryCost, timeCost) =>
-        hashSync(password, { algorithm: 2, memoryCost, timeCost, parallelism: 1 }),
+      hash: (password, memoryCost, timeCost) => hashSync(password, { ...argon2id, memoryCost, timeCost }),
       verify: (hash, password) => verifySync(hash, password),
+      derive: (password, salt, memoryCost, timeCost) =>
+        hashRawSync(password, { ...argon2id, memoryCost, timeCost, salt, outputLen: KEY_BYTES }),
     };
   } catch {
     const { default: argon2 } = await import("argon2");
+    const argon2id = { type: argon2.argon2id, parallelism: 1 };
     return {
       hash: (password, memoryCost, timeCost) =>
-        argon2.hash(Buffer.from(password), { type: argon2.argon2id, memoryCost, timeCost, parallelism: 1 }),
+        argon2.hash(Buffer.from(password), { ...argon2id, memoryCost, timeCost }),
       verify: (hash, password) => argon2.verify(hash, Buffer.from(password)),
+      derive: (password, salt, memoryCost, timeCost) => {
+        const parameters = { ...argon2id, memoryCost, timeCost, salt: Buffer.from(salt), hashLength: KEY_BYTES };
+        return argon2.hash(Buffer.from(password), { ...parameters, raw: true });
+      },
     };
   }
 }
@@ -48,12 +58,22 @@ function yieldToOthers() {
 function compute(task) {
   if (task.kind === "hash") return engine.hash(task.password, task.memoryKib, task.passes);
   if (task.kind === "verify") return engine.verify(task.hash, task.password);
+  if (task.kind === "derive") return engine.derive(task.password, task.salt, task.memoryKib, task.passes);
   return bcrypt.compareSync(task.password, task.hash);
+}
+
+/** Sends a key without leaving a copy of it here. @param {Buffer} key */
+function handOver(key) {
+  const result = Uint8Array.from(key);
+  key.fill(0);
+  parentPort?.postMessage({ result }, [result.buffer]);
 }
 
 parentPort?.on("message", async (/** @type {HashTask} */ task) => {
   try {
-    parentPort?.postMessage({ result: await compute(task) });
+    const result = await compute(task);
+    if (typeof result === "object") handOver(result);
+    else parentPort?.postMessage({ result });
   } catch (error) {
     parentPort?.postMessage({ error: error instanceof Error ? error.message : "unknown" });
   }

@@ -12,6 +12,12 @@ const PEPPERED = "hmac-sha256";
 const BCRYPT = /^\$2[aby]\$/;
 /** bcrypt looks at no more: of a longer password it would accept any other end, which would then be stored. */
 const BCRYPT_MAX_BYTES = 72;
+/** RFC 9106 section 3.1 recommends it. */
+const SALT_BYTES = 16;
+const KEY_BYTES = 32;
+/** The parameters of a key, written as those of a hash. One lane: that is all that is ever written. */
+const DERIVATION = /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=1\$$/;
+const NO_PEPPER = "a password was hashed with a pepper, and PASSWORD_PEPPER is not set";
 
 /**
  * Argon2id (RFC 9106) over the NFKC form of a password, mixed with the pepper by HMAC-SHA256 where one is configured. Hashes
@@ -64,12 +70,27 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
         return matches === true && Buffer.byteLength(password, "utf8") <= BCRYPT_MAX_BYTES;
       }
       if (peppered && settings.pepper === undefined) {
-        throw new Error("a password was hashed with a pepper, and PASSWORD_PEPPER is not set");
+        throw new Error(NO_PEPPER);
       }
       return (await pool.run({ kind: "verify", hash: phc, password: material(password, peppered) }, signal)) === true;
     },
 
     isOutdated: (hash) => !hash.startsWith(current),
+
+    newDerivation: () => ({ kdf: current, salt: randomBytes(SALT_BYTES) }),
+
+    async deriveKey(password, { kdf, salt }, signal) {
+      const peppered = kdf.startsWith(PEPPERED);
+      const [, m, t] = DERIVATION.exec(peppered ? kdf.slice(PEPPERED.length) : kdf) ?? [];
+      if (m === undefined || t === undefined) throw new Error("a stored key derivation is not argon2id");
+      assertAffordable(kdf.slice(peppered ? PEPPERED.length : 0), bounds);
+      if (peppered && settings.pepper === undefined) throw new Error(NO_PEPPER);
+      const task = { password: material(password, peppered), salt, memoryKib: Number(m), passes: Number(t) };
+      const derived = pool.run({ kind: "derive", ...task }, signal);
+      const key = await derived.finally(() => task.password.fill(0));
+      if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) throw new Error("argon2 derived no key");
+      return Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+    },
   };
 }
 

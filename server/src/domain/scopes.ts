@@ -1,5 +1,5 @@
 /** What a service account may be allowed to do: the scopes that RPCs declare. */
-export const SCOPES = ["tokens:validate", "envelopes:use", "kms:use"] as const;
+export const SCOPES = ["tokens:validate", "envelopes:use", "kms:use", "users:read_protected"] as const;
 
 export type Scope = (typeof SCOPES)[number];
 

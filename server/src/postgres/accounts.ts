@@ -1,9 +1,10 @@
 import { AuthError } from "../domain/errors.ts";
 import { DEFAULT_ROLE } from "../domain/user.ts";
-import type { Accounts } from "../service/ports.ts";
-import { type Database, inTransaction, run, runOne, statement } from "./database.ts";
+import type { Accounts, SeenPrivateKey } from "../service/ports.ts";
+import { type Database, inTransaction, type Queryable, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import { forgiveFailures } from "./lockouts.ts";
+import { findPasswordKey, putPasswordKey } from "./private-data.ts";
 import { isAlive, SESSION_END } from "./session-end.ts";
 
 const REGISTER = statement<{ roles: string[]; permissions: string[] }>(
@@ -114,15 +115,29 @@ export function createAccounts(db: Database): Accounts {
       };
     },
 
-    // Two statements: the second has to see a session that a login with the old password opened while the first waited.
-    changePassword({ userId, sessionId, oldHash, newHash, client, now }) {
+    // Several statements: a later one has to see a session that a login with the old password opened while the first waited.
+    changePassword({ userId, sessionId, oldHash, newHash, privateKey, client, now }) {
       return inTransaction(db, async (transaction) => {
         const change = await runOne(transaction, REPLACE_PASSWORD, [userId, oldHash, newHash, now, sessionId]);
         if (change?.alive !== true) throw new AuthError("token_revoked");
         if (!change.replaced) throw new AuthError("conflict", { message: "The password was changed meanwhile." });
+        await movePrivateKey(transaction, { userId, privateKey, now });
         const ended = await runOne(transaction, END_OTHER_SESSIONS, [userId, sessionId, now, ...clientValues(client)]);
         return ended?.revoked ?? 0;
       });
     },
   };
+}
+
+/** Nobody writes private data while the user's row is held: what is found now is what this commits with. */
+async function movePrivateKey(
+  transaction: Queryable,
+  { userId, privateKey, now }: { userId: string; privateKey: SeenPrivateKey; now: Date },
+): Promise<void> {
+  const present = await findPasswordKey(transaction, userId);
+  const key = privateKey.change;
+  const isSeen = present === privateKey.wrappedKey;
+  if (!isSeen || (key !== undefined && !(await putPasswordKey(transaction, { userId, key, now })))) {
+    throw new AuthError("conflict", { message: "The private data was changed meanwhile. Change the password again." });
+  }
 }

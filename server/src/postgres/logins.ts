@@ -1,6 +1,6 @@
 import type { Identifier } from "../domain/identifier.ts";
 import type { IdentifierHashes } from "../service/identifier-ports.ts";
-import type { AttemptPermit, Logins } from "../service/ports.ts";
+import type { AttemptPermit, CallerFailure, Logins } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import {
@@ -91,7 +91,11 @@ const FIND_PASSWORD_HASH = statement<{ password_hash: string }>(
   "SELECT password_hash FROM users WHERE id = $1 AND disabled_at IS NULL",
 );
 
-type Failure = { type: "login.failed" | "password_change.failed"; actor: string; session: string };
+type Failure = {
+  type: "login.failed" | "password_change.failed" | "private_data.unlock_failed";
+  actor: string;
+  session: string;
+};
 
 function failureStatement(name: string, failure: Failure) {
   return statement(
@@ -125,6 +129,11 @@ const RECORD_CHANGE_FAILURE = failureStatement("record_password_change_failure",
   actor: "user_id",
   session: "$8::uuid",
 });
+const RECORD_UNLOCK_FAILURE = failureStatement("record_unlock_failure", {
+  type: "private_data.unlock_failed",
+  actor: "user_id",
+  session: "$8::uuid",
+});
 
 type LoginOptions = { lockout: LockoutSettings; identifiers: IdentifierHashes };
 
@@ -149,11 +158,18 @@ export function createLogins(db: Database, { lockout, identifiers }: LoginOption
       const hash = identifiers.attempt(identifier.key);
       await run(db, RECORD_FAILURE, [now, userId ?? null, hash, ...clientValues(client), result]);
     },
-    async recordChangeFailure({ client, now, user, sessionId, result }) {
-      const hash = identifiers.attempt(user.email);
-      await run(db, RECORD_CHANGE_FAILURE, [now, user.id, hash, ...clientValues(client), result, sessionId]);
+    async recordChangeFailure(attempt) {
+      await run(db, RECORD_CHANGE_FAILURE, callerFailureValues(attempt, identifiers));
+    },
+    async recordUnlockFailure(attempt) {
+      await run(db, RECORD_UNLOCK_FAILURE, callerFailureValues(attempt, identifiers));
     },
   };
+}
+
+function callerFailureValues(failure: CallerFailure, identifiers: IdentifierHashes): unknown[] {
+  const { client, now, user, sessionId, result } = failure;
+  return [now, user.id, identifiers.attempt(user.email), ...clientValues(client), result, sessionId];
 }
 
 function toPermit(row: BeginRow | undefined): AttemptPermit {

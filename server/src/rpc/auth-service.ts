@@ -5,13 +5,13 @@ import { changePassword } from "../service/change-password.ts";
 import type { Grant, Tokens } from "../service/grant.ts";
 import { login } from "../service/login.ts";
 import { logout } from "../service/logout.ts";
-import type { Bearer, Deps } from "../service/ports.ts";
+import type { Deps } from "../service/ports.ts";
 import { refreshToken } from "../service/refresh-token.ts";
 import { register } from "../service/register.ts";
 import { listSessions, revokeSession } from "../service/sessions.ts";
 import { bearerToken } from "./access-interceptor.ts";
 import { sessionMessage, tokenMembers, userMessage } from "./auth-messages.ts";
-import { type Edge, edgeKey } from "./edge.ts";
+import { bearerOf, edgeOf } from "./edge.ts";
 import { toStoredPublicData } from "./public-data.ts";
 import type { RefreshCookie } from "./refresh-cookie.ts";
 
@@ -91,15 +91,4 @@ function onlyName(names: string[]): string {
     throw new AuthError("validation_failed", { message: "identifier: send one of identifier, email and username." });
   }
   return [...given][0] ?? "";
-}
-
-function edgeOf(context: HandlerContext): Edge {
-  return context.values.get(edgeKey);
-}
-
-/** The access interceptor put it there; without it the call must not go on. */
-function bearerOf(context: HandlerContext): Bearer {
-  const { bearer } = edgeOf(context);
-  if (bearer === undefined) throw new AuthError("token_missing");
-  return bearer;
 }

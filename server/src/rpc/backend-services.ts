@@ -1,5 +1,6 @@
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import type { EndedSessions } from "../service/backend-ports.ts";
 import type { Deps } from "../service/ports.ts";
 import { createStreamPlaces } from "../service/stream-places.ts";
@@ -7,6 +8,7 @@ import { createRevocations } from "../service/watch-revocations.ts";
 import { createKmsService } from "./kms-service.ts";
 import { implement, type Registration } from "./procedures.ts";
 import { createTokenService } from "./token-service.ts";
+import { createUserDataService } from "./user-data-service.ts";
 
 /** A back end has one stream a process. */
 const STREAMS_AN_ACCOUNT = 100;
@@ -21,5 +23,6 @@ export function createBackendServices(
   return [
     implement(TokenService, createTokenService({ deps, revocations, places, stopping })),
     implement(KmsService, createKmsService(deps)),
+    implement(UserDataService, createUserDataService(deps)),
   ];
 }

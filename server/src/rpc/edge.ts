@@ -1,4 +1,5 @@
-import { createContextKey } from "@connectrpc/connect";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { AuthError } from "../domain/errors.ts";
 import type { ServiceAccount } from "../service/backend-ports.ts";
 import type { Bearer, Client } from "../service/ports.ts";
 
@@ -34,3 +35,21 @@ const NO_EDGE: Edge = {
 };
 
 export const edgeKey = createContextKey<Edge>(NO_EDGE, { description: "edge" });
+
+export function edgeOf(context: HandlerContext): Edge {
+  return context.values.get(edgeKey);
+}
+
+/** The access interceptor put it there; without it the call must not go on. */
+export function bearerOf(context: HandlerContext): Bearer {
+  const { bearer } = edgeOf(context);
+  if (bearer === undefined) throw new AuthError("token_missing");
+  return bearer;
+}
+
+/** The same for an RPC for service accounts. */
+export function serviceOf(context: HandlerContext): ServiceAccount {
+  const { service } = edgeOf(context);
+  if (service === undefined) throw new AuthError("token_missing");
+  return service;
+}

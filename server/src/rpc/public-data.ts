@@ -2,7 +2,8 @@ import { create, fromJson, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { type PublicData, PublicDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import { refuseProblems } from "../domain/validation.ts";
 
-const MAX_BYTES = 16 * 1024;
+/** Of each class of a user's data. */
+export const MAX_DATA_BYTES = 16 * 1024;
 
 /** Public data as it is stored. @throws AuthError `validation_failed` for text that cannot be, and for more than 16 KiB. */
 export function toStoredPublicData(data: PublicData | undefined): Record<string, unknown> {
@@ -13,8 +14,8 @@ export function toStoredPublicData(data: PublicData | undefined): Record<string,
   if (/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/i.test(text)) {
     refuseProblems([{ field: "data_public", problem: "must be well-formed text without NUL" }]);
   }
-  if (Buffer.byteLength(text) > MAX_BYTES) {
-    refuseProblems([{ field: "data_public", problem: `must have at most ${MAX_BYTES} bytes` }]);
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES) {
+    refuseProblems([{ field: "data_public", problem: `must have at most ${MAX_DATA_BYTES} bytes` }]);
   }
   return json as Record<string, unknown>;
 }

@@ -6,15 +6,18 @@ import {
   passwordProblem,
   passwordWeakness,
 } from "../domain/password-policy.ts";
-import { secondsUntil } from "../domain/session.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
+import { type MovePrivateKeyDeps, movePrivateKey } from "./move-private-key.ts";
 import type { Bearer, Client, Deps } from "./ports.ts";
-import { verifyAttempt } from "./verify-attempt.ts";
+import { type ProvePasswordDeps, provePassword } from "./prove-password.ts";
 
-export type ChangePasswordDeps = Pick<Deps, "accounts" | "logins" | "hasher" | "passwordPolicy" | "limits" | "clock">;
+export type ChangePasswordDeps = Pick<Deps, "accounts" | "passwordPolicy"> & ProvePasswordDeps & MovePrivateKeyDeps;
 export type ChangePasswordInput = { currentPassword: string; newPassword: string; signal?: AbortSignal };
 
-/** Returns how many other sessions were ended. Guesses of the current password count like failed logins. */
+/**
+ * Returns how many other sessions were ended. Guesses of the current password count like failed logins. Private data opens with the
+ * new password from the moment that counts, and with the old one until then.
+ */
 export async function changePassword(
   deps: ChangePasswordDeps,
   caller: { client: Client; bearer: Bearer },
@@ -24,31 +27,24 @@ export async function changePassword(
   refuseUnreadable(input);
   const weakness = passwordWeakness(deps.passwordPolicy, input.newPassword, bearer.user);
   if (weakness !== undefined) throw new AuthError("weak_password", { message: weakness });
-  await deps.limits.spend("login_account", `username:${bearer.user.username.toLowerCase()}`);
 
-  const now = deps.clock.now();
-  const attempt = await deps.logins.beginFor(bearer.user.id, now);
-  const oldHash = attempt.account?.passwordHash;
-  const failure = { client, now, user: bearer.user, sessionId: bearer.sessionId };
-  if (attempt.lock !== undefined) {
-    await deps.logins.recordChangeFailure({ ...failure, result: "account_locked" });
-    throw new AuthError("account_locked", { retryAfterS: secondsUntil(attempt.lockedUntil ?? now, now) });
-  }
-  const { currentPassword: password, signal } = input;
-  const matches = await verifyAttempt(deps, { permit: attempt, begunAt: now, password, signal });
-  if (!matches || oldHash === undefined) {
-    await deps.logins.recordChangeFailure({ ...failure, result: "invalid_credentials" });
-    throw new AuthError("invalid_credentials", { message: "The current password is wrong." });
-  }
-  if (normalizePassword(input.newPassword) === normalizePassword(password)) {
+  const oldHash = await provePassword(deps, caller, {
+    password: input.currentPassword,
+    signal: input.signal,
+    message: "The current password is wrong.",
+    record: deps.logins.recordChangeFailure,
+  });
+  if (normalizePassword(input.newPassword) === normalizePassword(input.currentPassword)) {
     throw new AuthError("weak_password", { message: "The new password must differ from the current one." });
   }
+  const privateKey = await movePrivateKey(deps, caller, input);
   const newHash = await deps.hasher.hash(input.newPassword, input.signal);
   return deps.accounts.changePassword({
     userId: bearer.user.id,
     sessionId: bearer.sessionId,
     oldHash,
     newHash,
+    privateKey,
     client,
     now: deps.clock.now(),
   });

@@ -4,6 +4,14 @@ import type { RefreshState } from "../domain/refresh.ts";
 import type { SessionLifetimes } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
+import type {
+  DataCipher,
+  KeyDerivation,
+  PasswordKeyChange,
+  RecoveryKeys,
+  UserData,
+  Vaults,
+} from "./user-data-ports.ts";
 
 /** The client of a call, as the edge sees it. */
 export type Client = { ip: string; userAgent: string; requestId: string };
@@ -35,6 +43,10 @@ export type PasswordHasher = {
   verify(hash: string | undefined, password: string, signal?: AbortSignal): Promise<boolean>;
   /** Whether the hash was made with other parameters, another algorithm or another pepper than today's. */
   isOutdated(hash: string): boolean;
+  /** How a password becomes a key today: the parameters of a hash, and a salt of its own. */
+  newDerivation(): KeyDerivation;
+  /** 32 bytes. Whoever asks for them clears them. */
+  deriveKey(password: string, derivation: KeyDerivation, signal?: AbortSignal): Promise<Buffer>;
 };
 
 export type AccessClaims = { userId: string; sessionId: string; jti: string; expiresAt: Date };
@@ -93,14 +105,13 @@ export type Logins = {
     result: FailureResult;
   }): Promise<void>;
   /** The same for the current password in a change of password. */
-  recordChangeFailure(attempt: {
-    client: Client;
-    now: Date;
-    user: User;
-    sessionId: string;
-    result: FailureResult;
-  }): Promise<void>;
+  recordChangeFailure(attempt: CallerFailure): Promise<void>;
+  /** The same for the password that private data is to be unlocked with. */
+  recordUnlockFailure(attempt: CallerFailure): Promise<void>;
 };
+
+/** An attempt of somebody who is logged in. */
+export type CallerFailure = { client: Client; now: Date; user: User; sessionId: string; result: FailureResult };
 
 type FailureResult = "invalid_credentials" | "account_locked";
 
@@ -121,6 +132,9 @@ export type NewUser = {
   dataPublic: Record<string, unknown>;
 };
 
+/** The key of the private data as a change of password found it, and what it becomes; unchanged where it does not open. */
+export type SeenPrivateKey = { wrappedKey: string | undefined; change: PasswordKeyChange | undefined };
+
 export type Accounts = {
   /**
    * Creates the user and the first session, with their records: all or nothing.
@@ -128,16 +142,17 @@ export type Accounts = {
    */
   register(user: NewUser, session: NewSession): Promise<User>;
   /**
-   * Replaces the password, ends the user's other sessions and clears the count of failures, all or nothing. Returns how many
-   * sessions ended.
+   * Replaces the password, puts the key of the private data under it, ends the user's other sessions and clears the count of
+   * failures, all or nothing. Returns how many sessions ended.
    * @throws AuthError `token_revoked` when the caller's session is over or the user disabled at that moment, `conflict` when
-   * the password was changed meanwhile.
+   * the password, or the key of the private data, was changed meanwhile.
    */
   changePassword(change: {
     userId: string;
     sessionId: string;
     oldHash: string;
     newHash: string;
+    privateKey: SeenPrivateKey;
     client: Client;
     now: Date;
   }): Promise<number>;
@@ -238,6 +253,7 @@ export type Kms = {
   wrap(secret: Uint8Array, context: WrapContext): Promise<string>;
   /**
    * The secret, and whether it is wrapped under the newest master key; undefined when it does not open, whatever the cause.
+   * The bytes are the caller's own, to clear when they are done with.
    * @throws AuthError `unavailable`
    */
   unwrap(wrapped: string, context: WrapContext): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
@@ -260,6 +276,10 @@ export type Deps = {
   refreshTokens: RefreshTokens;
   limits: RateLimits;
   kms: Kms;
+  userData: UserData;
+  vaults: Vaults;
+  dataCipher: DataCipher;
+  recoveryKeys: RecoveryKeys;
   serviceAccounts: ServiceAccounts;
   serviceSecrets: ServiceSecrets;
   /** A new key of 256 bits. */

@@ -2,6 +2,7 @@ import { type Client, ConnectError, createClient, type Interceptor, type Transpo
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { ErrorInfoSchema } from "@sello/gen/google/rpc/error_details_pb";
 import { createServiceAccount } from "../../src/service/service-accounts.ts";
 import type { TestApp } from "./start-app.ts";
@@ -17,7 +18,11 @@ export const TRANSPORTS: [string, (options: TransportOptions) => Transport][] = 
   ["Connect in JSON over HTTP/2", (options) => createConnectTransport({ ...options, httpVersion: "2" })],
 ];
 
-export type Backend = { tokens: Client<typeof TokenService>; kms: Client<typeof KmsService> };
+export type Backend = {
+  tokens: Client<typeof TokenService>;
+  kms: Client<typeof KmsService>;
+  users: Client<typeof UserDataService>;
+};
 
 /** Another back end that calls with a secret, by gRPC unless told otherwise. */
 export function backend(url: string, secret: string | undefined, createTransport = TRANSPORTS[0]?.[1]): Backend {
@@ -27,7 +32,11 @@ export function backend(url: string, secret: string | undefined, createTransport
   };
   const transport = createTransport?.({ baseUrl: url, interceptors: [authorize] });
   if (transport === undefined) throw new Error("there is no transport");
-  return { tokens: createClient(TokenService, transport), kms: createClient(KmsService, transport) };
+  return {
+    tokens: createClient(TokenService, transport),
+    kms: createClient(KmsService, transport),
+    users: createClient(UserDataService, transport),
+  };
 }
 
 let count = 0;

@@ -4,6 +4,8 @@
 
 // The data of a user that belongs to your application. Edit the messages of this file to fit it, run
 // `npm run generate`, and start the server again. Keep the numbers of fields in use; reserve those you remove.
+//
+// Which class a field belongs in, and what each promises: docs/user-data.md.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
@@ -39,4 +41,99 @@ export declare type PublicData = Message<"userdata.v1.PublicData"> & {
  * Use `create(PublicDataSchema)` to create a new message.
  */
 export declare const PublicDataSchema: GenMessage<PublicData>;
+
+/**
+ * Data that the user and chosen back ends may see. Stored encrypted under a key of the user's, which the KMS keeps.
+ *
+ * @generated from message userdata.v1.ProtectedData
+ */
+export declare type ProtectedData = Message<"userdata.v1.ProtectedData"> & {
+  /**
+   * A telephone number.
+   *
+   * @generated from field: string phone = 1;
+   */
+  phone: string;
+
+  /**
+   * Where the user lives.
+   *
+   * @generated from field: userdata.v1.Address address = 2;
+   */
+  address?: Address | undefined;
+};
+
+/**
+ * Describes the message userdata.v1.ProtectedData.
+ * Use `create(ProtectedDataSchema)` to create a new message.
+ */
+export declare const ProtectedDataSchema: GenMessage<ProtectedData>;
+
+/**
+ * Data that the server can read only while it holds the user's password. Stored encrypted under a key made of the password.
+ *
+ * @generated from message userdata.v1.PrivateData
+ */
+export declare type PrivateData = Message<"userdata.v1.PrivateData"> & {
+  /**
+   * The number of a bank account, an IBAN for instance.
+   *
+   * @generated from field: string bank_account = 1;
+   */
+  bankAccount: string;
+
+  /**
+   * The number of an identity document.
+   *
+   * @generated from field: string document_number = 2;
+   */
+  documentNumber: string;
+};
+
+/**
+ * Describes the message userdata.v1.PrivateData.
+ * Use `create(PrivateDataSchema)` to create a new message.
+ */
+export declare const PrivateDataSchema: GenMessage<PrivateData>;
+
+/**
+ * A postal address.
+ *
+ * @generated from message userdata.v1.Address
+ */
+export declare type Address = Message<"userdata.v1.Address"> & {
+  /**
+   * Street and number, one line each.
+   *
+   * @generated from field: repeated string lines = 1;
+   */
+  lines: string[];
+
+  /**
+   * The postal code.
+   *
+   * @generated from field: string postal_code = 2;
+   */
+  postalCode: string;
+
+  /**
+   * The town.
+   *
+   * @generated from field: string town = 3;
+   */
+  town: string;
+
+  /**
+   * The country, as two letters of ISO 3166-1.
+   *
+   * @generated from field: string country = 4;
+   */
+  country: string;
+};
+
+/**
+ * Describes the message userdata.v1.Address.
+ * Use `create(AddressSchema)` to create a new message.
+ */
+export declare const AddressSchema: GenMessage<Address>;
 

@@ -4,6 +4,8 @@
 
 // The data of a user that belongs to your application. Edit the messages of this file to fit it, run
 // `npm run generate`, and start the server again. Keep the numbers of fields in use; reserve those you remove.
+//
+// Which class a field belongs in, and what each promises: docs/user-data.md.
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 
@@ -11,7 +13,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file userdata/v1/userdata.proto.
  */
 export const file_userdata_v1_userdata = /*@__PURE__*/
-  fileDesc("Chp1c2VyZGF0YS92MS91c2VyZGF0YS5wcm90bxILdXNlcmRhdGEudjEiNgoKUHVibGljRGF0YRIUCgxkaXNwbGF5X25hbWUYASABKAkSEgoKYXZhdGFyX3VybBgCIAEoCWIGcHJvdG8z");
+  fileDesc("Chp1c2VyZGF0YS92MS91c2VyZGF0YS5wcm90bxILdXNlcmRhdGEudjEiNgoKUHVibGljRGF0YRIUCgxkaXNwbGF5X25hbWUYASABKAkSEgoKYXZhdGFyX3VybBgCIAEoCSJFCg1Qcm90ZWN0ZWREYXRhEg0KBXBob25lGAEgASgJEiUKB2FkZHJlc3MYAiABKAsyFC51c2VyZGF0YS52MS5BZGRyZXNzIjwKC1ByaXZhdGVEYXRhEhQKDGJhbmtfYWNjb3VudBgBIAEoCRIXCg9kb2N1bWVudF9udW1iZXIYAiABKAkiTAoHQWRkcmVzcxINCgVsaW5lcxgBIAMoCRITCgtwb3N0YWxfY29kZRgCIAEoCRIMCgR0b3duGAMgASgJEg8KB2NvdW50cnkYBCABKAliBnByb3RvMw");
 
 /**
  * Describes the message userdata.v1.PublicData.
@@ -19,4 +21,25 @@ export const file_userdata_v1_userdata = /*@__PURE__*/
  */
 export const PublicDataSchema = /*@__PURE__*/
   messageDesc(file_userdata_v1_userdata, 0);
+
+/**
+ * Describes the message userdata.v1.ProtectedData.
+ * Use `create(ProtectedDataSchema)` to create a new message.
+ */
+export const ProtectedDataSchema = /*@__PURE__*/
+  messageDesc(file_userdata_v1_userdata, 1);
+
+/**
+ * Describes the message userdata.v1.PrivateData.
+ * Use `create(PrivateDataSchema)` to create a new message.
+ */
+export const PrivateDataSchema = /*@__PURE__*/
+  messageDesc(file_userdata_v1_userdata, 2);
+
+/**
+ * Describes the message userdata.v1.Address.
+ * Use `create(AddressSchema)` to create a new message.
+ */
+export const AddressSchema = /*@__PURE__*/
+  messageDesc(file_userdata_v1_userdata, 3);
 
