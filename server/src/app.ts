@@ -25,6 +25,7 @@ import { openKms } from "./open-kms.ts";
 import { createAccounts } from "./postgres/accounts.ts";
 import { createAuditKeys } from "./postgres/audit-keys.ts";
 import { createAuditSeals } from "./postgres/audit-seals.ts";
+import { createAuditTrail } from "./postgres/audit-trail.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
 import { createIntegrityRecord } from "./postgres/integrity.ts";
 import { createLogins } from "./postgres/logins.ts";
@@ -34,6 +35,7 @@ import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
 import { createServerKeys } from "./postgres/server-keys.ts";
 import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
+import { createLockouts } from "./postgres/unlock.ts";
 import { createVaults } from "./postgres/vaults.ts";
 import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
@@ -165,6 +167,8 @@ function buildDeps(
     vaults: createVaults(database),
     dataCipher: createDataCipher(),
     recoveryKeys,
+    auditTrail: createAuditTrail(database),
+    lockouts: createLockouts(database),
     serviceAccounts: rememberAccounts(createServiceAccounts(database)),
     serviceSecrets,
     randomKey,

@@ -4,6 +4,7 @@ import { rotateKeys, rotateKmsKey } from "./cli/keys.ts";
 import { migrate } from "./cli/migrate.ts";
 import { rewrap } from "./cli/rewrap.ts";
 import { createServiceAccount, disableServiceAccount, listServiceAccounts } from "./cli/service-accounts.ts";
+import { unlock } from "./cli/unlock.ts";
 import { ConfigError, readEnvironment } from "./config.ts";
 import { AuthError } from "./domain/errors.ts";
 import { StartError } from "./start-error.ts";
@@ -16,6 +17,7 @@ const COMMANDS: Record<string, Command> = {
   "create-service-account": createServiceAccount,
   "disable-service-account": disableServiceAccount,
   "list-service-accounts": listServiceAccounts,
+  unlock,
   "audit verify": auditVerify,
 };
 

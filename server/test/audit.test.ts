@@ -121,7 +121,7 @@ describe("an act that cannot be recorded", () => {
     return (await Promise.all(rows)).map((result) => result.rows);
   };
 
-  test.each(["audit_events", "outbox_events"])("in %s does not happen", async (table) => {
+  test.each(["audit_events", "audit_unsealed", "outbox_events"])("in %s does not happen", async (table) => {
     const server = await startAppForTest({ env: { REFRESH_RETRY_GRACE_S: "0" } });
     const first = await registerUser(server.url);
     const { email } = first.credentials;

@@ -34,12 +34,12 @@ describe.skipIf(!hasSoftHsm() && !isRequired("softhsm"))("on a PKCS#11 device", 
     const tokens = (nested: boolean) =>
       createAccessTokens({ keys, clock: server.clock, settings: { ...settings, nested } });
 
-    const encrypted = await tokens(true).issue(ANN, SESSION);
+    const encrypted = await tokens(true).issue(ANN, { id: SESSION, authenticatedAt: server.clock.now() });
     expect(await tokens(true).verify(encrypted)).toMatchObject({ userId: ANN.id, sessionId: SESSION });
     await expect(server.app.deps.accessTokens.verify(encrypted)).rejects.toMatchObject({ reason: "token_invalid" });
 
     const { payload, protectedHeader } = await jwtVerify(
-      await tokens(false).issue(ANN, SESSION),
+      await tokens(false).issue(ANN, { id: SESSION, authenticatedAt: server.clock.now() }),
       createLocalJWKSet({ keys: [jwk] }),
       { issuer: settings.issuer, audience: settings.audience, typ: "at+jwt", currentDate: server.clock.now() },
     );

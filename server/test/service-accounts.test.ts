@@ -99,7 +99,7 @@ describe("a service account", () => {
       "SELECT type, result, subject_id, detail FROM audit_events WHERE type LIKE 'service_account.%' ORDER BY id",
     );
     const [{ id }] = (await own.db.query("SELECT id FROM service_accounts")).rows;
-    const detail = { name: "audited", scopes: ["envelopes:use", "kms:use"] };
+    const detail = { by: "cli", name: "audited", scopes: ["envelopes:use", "kms:use"] };
     expect(rows).toStrictEqual([
       { type: "service_account.created", result: "success", subject_id: id, detail },
       { type: "service_account.disabled", result: "success", subject_id: id, detail },

@@ -1,6 +1,7 @@
 import { DEFAULT_ROLE } from "../domain/user.ts";
 import type { NewUser } from "../service/ports.ts";
 import { type Database, run, statement } from "./database.ts";
+import { recordEvent } from "./events.ts";
 
 const SEED = statement<{ id: string }>(
   "seed_demo_user",
@@ -9,7 +10,19 @@ const SEED = statement<{ id: string }>(
     VALUES ($1, $2, $3, lower($3::text COLLATE "C"), $4, $6, $5, $6)
     ON CONFLICT DO NOTHING
     RETURNING id
-  )
+  ), ${recordEvent({
+    type: "user.registered",
+    result: "success",
+    from: "account",
+    now: "$6",
+    actor: "NULL::uuid",
+    subject: "id",
+    session: "NULL::uuid",
+    ip: "NULL::inet",
+    userAgent: "'seed'",
+    requestId: "''",
+    detail: "jsonb_build_object('by', 'seed')",
+  })}
   INSERT INTO user_roles (user_id, role, granted_at) SELECT id, $7, $6 FROM account RETURNING user_id AS id`,
 );
 

@@ -1,7 +1,7 @@
 import type { Client } from "../service/ports.ts";
 
-/** Every event type, and whether other services are told of it through the outbox. */
-const EVENTS = {
+/** Every event type, and whether other services are told of it through the outbox. `docs/audit.md` says what each is. */
+export const EVENTS = {
   "user.registered": { outbox: true },
   "login.succeeded": { outbox: true },
   "login.failed": { outbox: false },
@@ -18,6 +18,7 @@ const EVENTS = {
   "private_data.recovered": { outbox: false },
   "vault.updated": { outbox: false },
   "user_data.integrity_failed": { outbox: false },
+  "account.unlocked": { outbox: false },
   "service_account.created": { outbox: false },
   "service_account.disabled": { outbox: false },
 } as const;

@@ -21,7 +21,7 @@ const BY_OPERATOR = {
   ip: "NULL::inet",
   userAgent: "'cli'",
   requestId: "''",
-  detail: "jsonb_strip_nulls(jsonb_build_object('name', name, 'scopes', scopes, 'bindings', bindings))",
+  detail: "jsonb_strip_nulls(jsonb_build_object('by', 'cli', 'name', name, 'scopes', scopes, 'bindings', bindings))",
 } as const;
 
 const CREATE = statement(

@@ -3,7 +3,9 @@ import type { PasswordPolicy } from "../domain/password-policy.ts";
 import type { RefreshState } from "../domain/refresh.ts";
 import type { SessionLifetimes } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
+import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
+import type { Lockouts } from "./lockout-ports.ts";
 import type {
   DataCipher,
   KeyDerivation,
@@ -280,6 +282,8 @@ export type Deps = {
   vaults: Vaults;
   dataCipher: DataCipher;
   recoveryKeys: RecoveryKeys;
+  auditTrail: AuditTrail;
+  lockouts: Lockouts;
   serviceAccounts: ServiceAccounts;
   serviceSecrets: ServiceSecrets;
   /** A new key of 256 bits. */

@@ -1,12 +1,11 @@
 import { join } from "node:path";
-import type pg from "pg";
+import pg from "pg";
 import { expect, onTestFinished } from "vitest";
 import { auditHashes } from "../../src/crypto/audit-chain.ts";
 import { withLock } from "../../src/crypto/key-lock.ts";
 import { openLocalKms } from "../../src/kms/local.ts";
 import { createAuditKeys } from "../../src/postgres/audit-keys.ts";
 import { createAuditSeals } from "../../src/postgres/audit-seals.ts";
-import { openDatabase } from "../../src/postgres/database.ts";
 import { readAuditKey } from "../../src/service/audit-key.ts";
 import type { ChainHead } from "../../src/service/audit-ports.ts";
 import { sealAudit } from "../../src/service/seal-audit.ts";
@@ -21,7 +20,7 @@ export type Trail = { db: pg.Pool; key: Buffer; databaseUrl: string };
 
 export async function startTrail(): Promise<Trail> {
   const databaseUrl = await createTestDatabase();
-  const db = openDatabase({ url: databaseUrl, poolSize: 4, onError: () => undefined });
+  const db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   onTestFinished(async () => {
     await db.end();
     await dropTestDatabase(databaseUrl);
