@@ -49,6 +49,7 @@ CREATE TABLE audit_seals (
 CREATE TABLE audit_anchors (
   number bigint PRIMARY KEY,
   hash bytea NOT NULL,
+  sealed_at timestamptz NOT NULL,
   archived_at timestamptz NOT NULL,
   mac bytea NOT NULL
 );

@@ -1,4 +1,5 @@
 import { auditVerify } from "./cli/audit.ts";
+import { auditArchive } from "./cli/audit-archive.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { rotateKeys, rotateKmsKey } from "./cli/keys.ts";
 import { migrate } from "./cli/migrate.ts";
@@ -19,6 +20,7 @@ const COMMANDS: Record<string, Command> = {
   "list-service-accounts": listServiceAccounts,
   unlock,
   "audit verify": auditVerify,
+  "audit archive": auditArchive,
 };
 
 function help(): string {

@@ -57,8 +57,8 @@ describe("the known answers", () => {
     expect(auditHashes.mac(KEY, hash).toString("hex")).toBe(mac);
   });
   test("of an anchor", () => {
-    const mac = "04ffdd180df5a56bce9ef09e03ea2d13a7f47768fa6d822bcc95d12ecffbca47";
-    const anchor = { number: 1, hash, archivedAt: "2027-01-31T12:00:00.000000Z" };
+    const mac = "0015756f02a0a1dec01ed5caa68d9557a19580c8aeb802c7907ef4b290a023a2";
+    const anchor = { number: 1, hash, sealedAt: seal.sealedAt, archivedAt: "2027-01-31T12:00:00.000000Z" };
     expect(auditHashes.anchorMac(KEY, anchor).toString("hex")).toBe(mac);
   });
 });
@@ -91,7 +91,7 @@ describe("no two", () => {
 
   test("keys make one MAC, and no MAC is that of a seal and of an anchor", () => {
     expect(auditHashes.mac(Buffer.alloc(32, 1), hash)).not.toStrictEqual(auditHashes.mac(KEY, hash));
-    const anchor = { number: 1, hash, archivedAt: seal.sealedAt };
+    const anchor = { number: 1, hash, sealedAt: seal.sealedAt, archivedAt: seal.sealedAt };
     expect(auditHashes.anchorMac(KEY, anchor)).not.toStrictEqual(auditHashes.mac(KEY, hash));
   });
 

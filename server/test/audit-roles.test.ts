@@ -93,7 +93,7 @@ describe("a server whose role may do no more than it must", () => {
     "UPDATE audit_seals SET complete = true",
     "DELETE FROM audit_seals",
     "TRUNCATE audit_seals",
-    "INSERT INTO audit_anchors VALUES (1, '', now(), '')",
+    "INSERT INTO audit_anchors VALUES (1, '', now(), now(), '')",
     "DELETE FROM audit_anchors",
     "DELETE FROM audit_key",
     "UPDATE audit_unsealed SET event_id = -1",

@@ -31,7 +31,7 @@ export const auditVerify: Command = {
       return head;
     });
     const summary = await withStores(environment, async (stores) => {
-      const key = values["without-key"] === true ? undefined : await openKey(environment, stores);
+      const key = values["without-key"] === true ? undefined : await openAuditKeyForCli(environment, stores);
       return createAuditSeals(stores.database).inspect((reader) =>
         verifyAudit({ reader, hashes: auditHashes, key }, { expected, report: (finding) => console.log(finding) }),
       );
@@ -42,7 +42,7 @@ export const auditVerify: Command = {
 };
 
 /** Undefined while nothing was sealed: there is no key yet. */
-async function openKey(environment: Environment, { database }: Stores): Promise<Buffer | undefined> {
+export async function openAuditKeyForCli(environment: Environment, { database }: Stores): Promise<Buffer | undefined> {
   if ((await createAuditSeals(database).head()) === undefined) return undefined;
   const kms = await openKms({ ...environment, clock: systemClock, log: createLog("warn") });
   try {

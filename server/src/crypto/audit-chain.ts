@@ -31,8 +31,8 @@ export const auditHashes: AuditHashes = {
     return hmac(key, [LABELS.mac, hash]);
   },
 
-  anchorMac(key, { number, hash, archivedAt }) {
-    return hmac(key, [LABELS.anchor, String(number), hash, archivedAt]);
+  anchorMac(key, { number, hash, sealedAt, archivedAt }) {
+    return hmac(key, [LABELS.anchor, String(number), hash, sealedAt, archivedAt]);
   },
 
   equal(a, b) {

@@ -2,9 +2,9 @@ import type { AuditReader, Seal, SealableEvent } from "../service/audit-ports.ts
 import { SEALABLE_COLUMNS, sealedTime } from "./audit-text.ts";
 import { type SnapshotRead, statement } from "./database.ts";
 
-const ANCHOR = statement<{ number: string; hash: Buffer; archived_at: string; mac: Buffer }>(
+const ANCHOR = statement<{ number: string; hash: Buffer; sealed_at: string; archived_at: string; mac: Buffer }>(
   "audit_anchor",
-  `SELECT number, hash, ${sealedTime("archived_at")} AS archived_at, mac FROM audit_anchors AS a ORDER BY a.number DESC LIMIT 1`,
+  `SELECT number, hash, ${sealedTime("sealed_at")} AS sealed_at, ${sealedTime("archived_at")} AS archived_at, mac FROM audit_anchors AS a ORDER BY a.number DESC LIMIT 1`,
 );
 
 type SealRow = {
@@ -45,7 +45,9 @@ export function createAuditReader(read: SnapshotRead): AuditReader {
   return {
     async anchor() {
       const [row] = await read(ANCHOR, []);
-      return row && { number: Number(row.number), hash: row.hash, archivedAt: row.archived_at, mac: row.mac };
+      if (row === undefined) return undefined;
+      const { hash, sealed_at: sealedAt, archived_at: archivedAt, mac } = row;
+      return { number: Number(row.number), hash, sealedAt, archivedAt, mac };
     },
     async sealsAfter(number, limit) {
       return (await read(SEALS, [number, limit])).map(toSeal);

@@ -29,15 +29,23 @@ const HAS = statement<{ has: boolean }>(
     OR EXISTS (SELECT FROM audit_anchors WHERE number > $1::bigint OR (number = $1::bigint AND hash = $2)) AS has`,
 );
 
-/** An event that waits and is gone stays in the queue: its seal could not say what it was. `audit verify` tells of it. */
+/**
+ * An event that waits and is gone stays in the queue: its seal could not say what it was. `audit verify` tells of it. OFFSET 0 and
+ * ctid keep the plan to a thousand look-ups, however long trail and queue are and whatever the planner thinks of them; nobody but who
+ * holds the lock takes rows from the queue.
+ */
 const TAKE = statement<SealableEvent>(
   "audit_take_unsealed",
-  `WITH next AS (
-    SELECT event_id FROM audit_unsealed JOIN audit_events ON id = event_id ORDER BY event_id LIMIT $1
+  `WITH next AS MATERIALIZED (
+    SELECT audit_unsealed.ctid AS place FROM audit_unsealed
+    CROSS JOIN LATERAL (SELECT FROM audit_events WHERE id = event_id OFFSET 0) AS event
+    ORDER BY event_id LIMIT $1
   ), taken AS (
-    DELETE FROM audit_unsealed USING next WHERE audit_unsealed.event_id = next.event_id RETURNING next.event_id
+    DELETE FROM audit_unsealed WHERE ctid = ANY(ARRAY(SELECT place FROM next)) RETURNING event_id
   )
-  SELECT ${SEALABLE_COLUMNS} FROM taken JOIN audit_events ON audit_events.id = taken.event_id ORDER BY audit_events.id`,
+  SELECT event.* FROM taken
+  CROSS JOIN LATERAL (SELECT ${SEALABLE_COLUMNS} FROM audit_events WHERE audit_events.id = event_id OFFSET 0) AS event
+  ORDER BY event_id`,
 );
 
 const INSERT = statement(

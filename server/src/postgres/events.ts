@@ -19,6 +19,7 @@ export const EVENTS = {
   "vault.updated": { outbox: false },
   "user_data.integrity_failed": { outbox: false },
   "account.unlocked": { outbox: false },
+  "audit.archived": { outbox: false },
   "service_account.created": { outbox: false },
   "service_account.disabled": { outbox: false },
 } as const;

@@ -32,7 +32,7 @@ export type SealContent = {
 export type Seal = SealContent & { hash: Buffer; mac: Buffer };
 
 /** The last seal of those that were archived and deleted: the chain goes on from its hash. */
-export type Anchor = { number: number; hash: Buffer; archivedAt: string };
+export type Anchor = { number: number; hash: Buffer; sealedAt: string; archivedAt: string };
 export type StoredAnchor = Anchor & { mac: Buffer };
 
 /** Where a chain ends. Written down elsewhere, it shows that seals were cut off. */
@@ -81,6 +81,14 @@ export type AuditReader = {
   idsAfter(after: string, through: string | undefined, limit: number): Promise<string[]>;
   /** What waits for its seal after that id: whether the event is there, and for how many seconds. */
   waitingAfter(after: string, limit: number): Promise<{ id: string; exists: boolean; waitS: number }[]>;
+};
+
+/** Takes old events out of the database, as the owner of the tables. */
+export type AuditArchive = {
+  /** Says that the chain begins after that seal, and records who did it. */
+  anchor(anchor: StoredAnchor, events: number): Promise<void>;
+  /** Deletes the oldest seal up to that number, with its events. False when there is none. */
+  removeOldest(through: number): Promise<boolean>;
 };
 
 /** The wrapped key of the chain. */

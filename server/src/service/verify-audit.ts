@@ -42,7 +42,11 @@ export async function verifyAudit(deps: VerifyAuditDeps, options: VerifyAuditOpt
   const awaited = new Map(options.expected.map((head) => [head.number, head]));
   if (anchor !== undefined) meetExpected(awaited, anchor, report);
   const ledger = createEventLedger(reader, report);
-  let previous: Link = { number: anchor?.number ?? 0, hash: anchor?.hash ?? deps.hashes.genesis, floor: undefined };
+  let previous: Link = {
+    number: anchor?.number ?? 0,
+    hash: anchor?.hash ?? deps.hashes.genesis,
+    floor: anchor?.sealedAt,
+  };
   let [seals, events] = [0, 0];
 
   const leftovers = anchor === undefined ? 0 : await passLeftovers(reader, ledger, anchor.number);
