@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
@@ -120,6 +122,34 @@ describe("`audit verify`", () => {
       expect.stringMatching(/^Usage: npm run cli -- audit verify[\s\S]*--expect HEAD/),
     ]);
   });
+});
+
+test("`audit archive` moves old events into a file of the operator's alone, and the rest is whole", async () => {
+  await tamper({ db }, "TRUNCATE audit_events, audit_seals, audit_anchors, audit_unsealed");
+  for (let seal = 0; seal < 2; seal++) {
+    await insertEvents({ db }, 5);
+    await allSealed({ db });
+  }
+  const file = join(servers.folder, "audit.jsonl");
+  const done = await cli("audit", "archive", "--before", "2999-01-01", "--to", file);
+  expect(done).toMatchObject({
+    code: 0,
+    said: expect.stringMatching(/^5 events in 1 seals are in .*audit\.jsonl, up to 1:[0-9a-f]{64}\.$/),
+  });
+  expect(
+    (await readFile(file, "utf8"))
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).events.length),
+  ).toStrictEqual([5]);
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+  await allSealed({ db });
+  expect((await cli("audit", "verify")).said).toContain("The audit trail is whole. Seals: 2; sealed events: 6;");
+  const again = await cli("audit", "archive", "--before", "2999-01-01", "--to", file);
+  expect(again).toMatchObject({ code: 1, said: expect.stringMatching(/^--to: .*audit\.jsonl/) });
+  for (const args of [[], ["--before", "soon", "--to", "x"], ["--before", "2026-01-01"]]) {
+    expect((await cli("audit", "archive", ...args)).said).toMatch(/^Give --/);
+  }
 });
 
 test("`unlock` lets a user who was locked out in again, by email, username or id", async () => {
