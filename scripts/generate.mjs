@@ -14,16 +14,19 @@ const extension = (typeName) => {
 
 execFileSync("node_modules/.bin/buf", ["generate"], { stdio: "inherit" });
 const contract = readContract();
-const services = ["auth.v1.AuthService", "auth.v1.KeyService"].map((name) => {
-  const service = contract.getService(name);
-  if (service === undefined) throw new Error(`the contract has no service ${name}`);
-  return service;
-});
+const services = ["auth.v1.AuthService", "auth.v1.KeyService", "admin.v1.UserService", "admin.v1.RoleService"].map(
+  (name) => {
+    const service = contract.getService(name);
+    if (service === undefined) throw new Error(`the contract has no service ${name}`);
+    return service;
+  },
+);
 const reasons = readReasons();
 
 const openApi = buildOpenApi(services, {
   http: extension("google.api.http"),
   access: extension("auth.v1.access"),
+  permission: extension("auth.v1.permission"),
   successStatus: extension("auth.v1.success_status"),
   reasons,
 });

@@ -5,9 +5,13 @@ import { commentOf } from "./contract.mjs";
 /** @typedef {import("@bufbuild/protobuf").DescMessage} DescMessage */
 /** @typedef {import("@bufbuild/protobuf").DescField} DescField */
 /** @typedef {import("@bufbuild/protobuf").DescMethod} DescMethod */
-/** @typedef {{ http: any, access: any, successStatus: any, reasons: { code: string, status: number, text: string }[] }} Options */
+/** @typedef {{ http: any, access: any, permission: any, successStatus: any, reasons: { code: string, status: number, text: string }[] }} Options */
 
-const TIMESTAMP = "google.protobuf.Timestamp";
+/** Messages whose JSON is not that of their fields. */
+const WELL_KNOWN = {
+  "google.protobuf.Timestamp": { type: "string", format: "date-time" },
+  "google.protobuf.FieldMask": { type: "string" },
+};
 const ACCESS_BEARER = 2;
 const SCALARS = {
   [ScalarType.STRING]: { type: "string" },
@@ -24,8 +28,9 @@ export function buildOpenApi(services, options) {
   for (const method of services.flatMap((service) => service.methods)) {
     if (!hasOption(method, options.http)) continue;
     const rule = getOption(method, options.http);
-    for (const [index, { pattern }] of [rule, ...rule.additionalBindings].entries()) {
-      const operation = describeOperation(method, { options, schemas, alias: index > 0 });
+    for (const [index, { pattern, body }] of [rule, ...rule.additionalBindings].entries()) {
+      const binding = { path: pattern.value, hasBody: body !== "" };
+      const operation = describeOperation(method, { options, schemas, binding, alias: index > 0 });
       paths[pattern.value] = { ...paths[pattern.value], [pattern.case]: operation };
     }
   }
@@ -45,19 +50,26 @@ export function buildOpenApi(services, options) {
   };
 }
 
-/** @param {DescMethod} method @param {{ options: Options, schemas: Record<string, object>, alias: boolean }} context */
-function describeOperation(method, { options, schemas, alias }) {
+/** @typedef {{ path: string, hasBody: boolean }} Binding */
+
+/** @param {DescMethod} method
+ * @param {{ options: Options, schemas: Record<string, object>, binding: Binding, alias: boolean }} context */
+function describeOperation(method, { options, schemas, binding, alias }) {
   const [, summary, description] = /^(.*?\.)(?:\s+(.*))?$/s.exec(commentOf(method)) ?? [];
   const bearer = getOption(method, options.access) === ACCESS_BEARER;
   const status = hasOption(method, options.successStatus) ? getOption(method, options.successStatus) : 200;
-  const isGet = getOption(method, options.http).pattern.case === "get";
+  const needed = getOption(method, options.permission);
+  const permission = needed === "" ? undefined : `Needs the permission \`${needed}\`.`;
+  const text = [description, permission].filter((part) => part !== undefined).join("\n\n");
+  const parameters = describeParameters(method.input, binding);
   return {
     operationId: alias ? `${method.name}Alias` : method.name,
     tags: [method.parent.typeName],
     summary,
-    ...(description && { description }),
+    ...(text !== "" && { description: text }),
     ...(bearer && { security: [{ bearer: [] }] }),
-    ...(!isGet && { requestBody: { required: true, content: jsonOf(method.input, schemas) } }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(binding.hasBody && { requestBody: { required: true, content: jsonOf(method.input, schemas) } }),
     responses: {
       [status]: { description: "Success.", content: jsonOf(method.output, schemas) },
       default: {
@@ -68,6 +80,16 @@ function describeOperation(method, { options, schemas, alias }) {
   };
 }
 
+/** What stands in the path, and, where there is no body, in the query. @param {DescMessage} input @param {Binding} binding */
+function describeParameters({ fields }, { path, hasBody }) {
+  const inPath = new Set([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+  return fields.flatMap((field) => {
+    if (field.fieldKind !== "scalar" || (hasBody && !inPath.has(field.name))) return [];
+    const parameter = { name: field.name, description: commentOf(field), schema: scalar(field.scalar) };
+    return [inPath.has(field.name) ? { in: "path", required: true, ...parameter } : { in: "query", ...parameter }];
+  });
+}
+
 /** @param {DescMessage} message @param {Record<string, object>} schemas */
 function jsonOf(message, schemas) {
   return { "application/json": { schema: referTo(message, schemas) } };
@@ -75,7 +97,8 @@ function jsonOf(message, schemas) {
 
 /** @param {DescMessage} message @param {Record<string, object>} schemas */
 function referTo(message, schemas) {
-  if (message.typeName === TIMESTAMP) return { type: "string", format: "date-time" };
+  const wellKnown = WELL_KNOWN[/** @type {keyof typeof WELL_KNOWN} */ (message.typeName)];
+  if (wellKnown !== undefined) return wellKnown;
   if (!(message.typeName in schemas)) {
     /** @type {Record<string, object>} */
     const properties = {};

@@ -6,6 +6,7 @@ import { createAccessTokens } from "./crypto/access-tokens.ts";
 import { auditHashes } from "./crypto/audit-chain.ts";
 import { createCommonPasswords } from "./crypto/common-passwords.ts";
 import { createDataCipher } from "./crypto/data-cipher.ts";
+import { grantsSeal } from "./crypto/grants-seal.ts";
 import { createIdentifierHashes } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import type { KeyStore } from "./crypto/key-store.ts";
@@ -23,10 +24,12 @@ import { schedule } from "./jobs/schedule.ts";
 import { openServerKeys } from "./open-keys.ts";
 import { openKms } from "./open-kms.ts";
 import { createAccounts } from "./postgres/accounts.ts";
+import { createAdministration } from "./postgres/administration.ts";
 import { createAuditKeys } from "./postgres/audit-keys.ts";
 import { createAuditSeals } from "./postgres/audit-seals.ts";
 import { createAuditTrail } from "./postgres/audit-trail.ts";
 import { cleanUp } from "./postgres/clean-up.ts";
+import { createGrantsSource } from "./postgres/grants.ts";
 import { createIntegrityRecord } from "./postgres/integrity.ts";
 import { createLogins } from "./postgres/logins.ts";
 import { createPrivateStore } from "./postgres/private-data.ts";
@@ -41,6 +44,7 @@ import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
 import { createReadiness } from "./rpc/readiness.ts";
 import { openAuditKey } from "./service/audit-key.ts";
+import { createGrants } from "./service/grants.ts";
 import type { IdentifierHashes } from "./service/identifier-ports.ts";
 import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
@@ -169,6 +173,8 @@ function buildDeps(
     recoveryKeys,
     auditTrail: createAuditTrail(database),
     lockouts: createLockouts(database),
+    administration: createAdministration(database),
+    grants: createGrants({ source: createGrantsSource(database), shared: stores.grants, seal: grantsSeal }),
     serviceAccounts: rememberAccounts(createServiceAccounts(database)),
     serviceSecrets,
     randomKey,

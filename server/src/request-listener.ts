@@ -1,4 +1,6 @@
 import { fileURLToPath } from "node:url";
+import { RoleService } from "@sello/gen/admin/v1/role_service_pb";
+import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
@@ -17,13 +19,14 @@ import { createBodyBudget } from "./http/body-budget.ts";
 import { createClientAddress } from "./http/client-address.ts";
 import { createClientCertificate } from "./http/client-certificate.ts";
 import { createCors } from "./http/cors.ts";
-import { readHttpRoutes, servedPath, servedRoutes } from "./http/http-rules.ts";
+import { readHttpRoutes, servedPath } from "./http/http-rules.ts";
 import { createListener } from "./http/listener.ts";
 import type { RequestListener } from "./http/one-port.ts";
 import { readOpenApi } from "./http/openapi.ts";
 import { createOperations } from "./http/operations.ts";
 import { readPlayground } from "./http/playground.ts";
 import { createRestHandler } from "./http/rest.ts";
+import { isDeclared, servedRoutes } from "./http/routes.ts";
 import { createSecurityHeaders } from "./http/security-headers.ts";
 import { createEndedSessions } from "./postgres/ended-sessions.ts";
 import { accessInterceptor } from "./rpc/access-interceptor.ts";
@@ -43,10 +46,12 @@ import { createProcedures, implement, type Procedures } from "./rpc/procedures.t
 import { createProfileService } from "./rpc/profile-service.ts";
 import type { Readiness } from "./rpc/readiness.ts";
 import { createRefreshCookie } from "./rpc/refresh-cookie.ts";
+import { createRoleService } from "./rpc/role-service.ts";
 import { createSealTickets } from "./rpc/seal-tickets.ts";
 import { createEnvelopePolicy } from "./rpc/sealing.ts";
 import { sessionEnvelope } from "./rpc/session-envelope.ts";
 import { telemetryInterceptor } from "./rpc/telemetry-interceptor.ts";
+import { createUserService } from "./rpc/user-service.ts";
 import type { Deps } from "./service/ports.ts";
 import type { Stores } from "./stores.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -104,6 +109,8 @@ const SERVICES = [
   ProfileService,
   ChannelService,
   KeyService,
+  UserService,
+  RoleService,
   TokenService,
   EnvelopeService,
   KmsService,
@@ -113,8 +120,9 @@ const SERVICES = [
 /** The RPC paths and the routes that envelopes of this server's own calls are bound to. */
 function ownPaths(): (binding: string) => boolean {
   const rpcs = SERVICES.flatMap(({ typeName, methods }) => methods.map(({ name }) => `/${typeName}/${name}`));
-  const own = new Set([...rpcs, ...readHttpRoutes(SERVICES).map(({ path }) => path)]);
-  return (binding) => own.has(binding);
+  const own = new Set(rpcs);
+  const routes = readHttpRoutes(SERVICES);
+  return (binding) => own.has(binding) || isDeclared(routes, binding);
 }
 
 /** The services of the contract, behind the interceptors that every call of them passes. */
@@ -148,6 +156,8 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
       implement(ChannelService, createChannelService(channels)),
       implement(KeyService, createKeyService(keys.ring)),
       implement(EnvelopeService, createEnvelopeService(envelopeDeps)),
+      implement(UserService, createUserService(deps)),
+      implement(RoleService, createRoleService(deps)),
       ...createBackendServices(deps, { endedSessions, stopping }),
     ],
     {

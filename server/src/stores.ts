@@ -9,6 +9,7 @@ import { type Database, openDatabase, pingDatabase } from "./postgres/database.t
 import { startEmbeddedPostgres } from "./postgres/embedded.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { ChannelStore } from "./service/channel-ports.ts";
+import type { SharedGrants } from "./service/grants.ts";
 import type { Clock, Nonces } from "./service/ports.ts";
 import type { RateCounter } from "./service/rate-limits.ts";
 import { naming } from "./start-error.ts";
@@ -20,6 +21,8 @@ export type Stores = AsyncDisposable & {
   channels: ChannelStore;
   nonces: Nonces;
   rateCounter: RateCounter;
+  /** Undefined where there is no Redis. */
+  grants: SharedGrants | undefined;
   embedded: string[];
   isReady(): Promise<boolean>;
 };
@@ -79,7 +82,7 @@ async function openDurable({ config, secrets, log }: StoresOptions, disposal: Di
   return { database, embedded };
 }
 
-type Ephemeral = Pick<Stores, "channels" | "nonces" | "rateCounter" | "embedded" | "isReady">;
+type Ephemeral = Pick<Stores, "channels" | "nonces" | "rateCounter" | "grants" | "embedded" | "isReady">;
 
 async function openEphemeral(options: StoresOptions, disposal: Disposal): Promise<Ephemeral> {
   const { config, secrets, clock, log, redisKeyPrefix } = options;
@@ -88,6 +91,7 @@ async function openEphemeral(options: StoresOptions, disposal: Disposal): Promis
       channels: createMemoryChannels(clock),
       nonces: createMemoryNonces(clock),
       rateCounter: createMemoryRateCounter(config.rateLimits),
+      grants: undefined,
       embedded: ["channels, nonces and rate limits in this process"],
       isReady: async () => true,
     };

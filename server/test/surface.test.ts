@@ -1,5 +1,7 @@
 import { create, createFileRegistry, type DescMethod, type DescService } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { RoleService } from "@sello/gen/admin/v1/role_service_pb";
+import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
@@ -10,7 +12,8 @@ import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { describe, expect, test } from "vitest";
-import { readHttpRoutes, servedRoutes } from "../src/http/http-rules.ts";
+import { readHttpRoutes } from "../src/http/http-rules.ts";
+import { servedRoutes } from "../src/http/routes.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
 import { call } from "./support/client.ts";
 import { startAppForTest } from "./support/start-app.ts";
@@ -20,6 +23,8 @@ const SERVICES: DescService[] = [
   ProfileService,
   ChannelService,
   KeyService,
+  UserService,
+  RoleService,
   TokenService,
   EnvelopeService,
   KmsService,
@@ -31,11 +36,11 @@ describe("the surface", () => {
     const policies = readPolicies(SERVICES);
     const routes = readHttpRoutes(SERVICES);
     const lines = SERVICES.flatMap((service) => service.methods).map((method) => {
-      const { access, scope, rateLimit, successStatus } = policies.of(method);
+      const { access, scope, permission, rateLimit, successStatus } = policies.of(method);
       const own = routes.filter((route) => route.method === method).map(({ verb, path }) => `${verb} ${path}`);
       return [
         `${method.parent.typeName}/${method.name}`.padEnd(40),
-        (scope || Access[access].toLowerCase()).padEnd(15),
+        (scope || permission || Access[access].toLowerCase()).padEnd(15),
         (rateLimit ?? "-").padEnd(12),
         (isSealable(method) ? "sealable" : "-").padEnd(8),
         (method.idempotency === 1 ? "reads" : "writes").padEnd(6),
@@ -61,6 +66,21 @@ describe("the surface", () => {
       auth.v1.ProfileService/PutVault          | bearer          | -            | sealable | writes | 200 | -
       auth.v1.ChannelService/Handshake         | public          | handshake_ip | sealable | writes | 200 | POST /auth/handshake
       auth.v1.KeyService/GetJwks               | public          | -            | -        | reads  | 200 | GET /.well-known/jwks.json
+      admin.v1.UserService/ListUsers           | users:read      | -            | sealable | reads  | 200 | GET /admin/users
+      admin.v1.UserService/GetUser             | users:read      | -            | sealable | reads  | 200 | GET /admin/users/{user_id}
+      admin.v1.UserService/CreateUser          | users:write     | -            | sealable | writes | 201 | POST /admin/users
+      admin.v1.UserService/UpdateUser          | users:write     | -            | sealable | writes | 200 | PATCH /admin/users/{user_id}
+      admin.v1.UserService/DeleteUser          | users:write     | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}
+      admin.v1.UserService/UnlockUser          | users:write     | -            | sealable | writes | 200 | POST /admin/users/{user_id}:unlock
+      admin.v1.UserService/RevokeUserSessions  | users:write     | -            | sealable | writes | 200 | -
+      admin.v1.UserService/ListAuditEvents     | audit:read      | -            | sealable | reads  | 200 | -
+      admin.v1.RoleService/ListRoles           | roles:read      | -            | sealable | reads  | 200 | GET /admin/roles
+      admin.v1.RoleService/GetRole             | roles:read      | -            | sealable | reads  | 200 | GET /admin/roles/{name}
+      admin.v1.RoleService/CreateRole          | roles:write     | -            | sealable | writes | 201 | POST /admin/roles
+      admin.v1.RoleService/UpdateRole          | roles:write     | -            | sealable | writes | 200 | PATCH /admin/roles/{name}
+      admin.v1.RoleService/DeleteRole          | roles:write     | -            | sealable | writes | 200 | DELETE /admin/roles/{name}
+      admin.v1.RoleService/AssignRole          | roles:write     | -            | sealable | writes | 200 | PUT /admin/users/{user_id}/roles/{name}
+      admin.v1.RoleService/RevokeRole          | roles:write     | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}/roles/{name}
       backend.v1.TokenService/ValidateToken    | tokens:validate | -            | -        | reads  | 200 | -
       backend.v1.TokenService/WatchRevocations | tokens:validate | -            | -        | reads  | 200 | -
       backend.v1.EnvelopeService/Open          | envelopes:use   | -            | -        | writes | 200 | -
@@ -73,10 +93,11 @@ describe("the surface", () => {
   });
 
   test("has its plain routes behind the base path, and the key set at the root", () => {
-    const paths = [...servedRoutes(readHttpRoutes(SERVICES), "/api").keys()];
+    const paths = servedRoutes(readHttpRoutes(SERVICES), "/api").paths;
     expect(paths).toContain("/api/auth/login");
     expect(paths).toContain("/.well-known/jwks.json");
-    expect(paths.filter((path) => path.startsWith("/auth"))).toStrictEqual([]);
+    expect(paths).toContain("/api/admin/users/{user_id}/roles/{name}");
+    expect(paths.filter((path) => /^.(auth|admin)/.test(path))).toStrictEqual([]);
   });
 
   test("has nothing on the port beside it but health, reflection and the pages of operations", async () => {
@@ -89,7 +110,8 @@ describe("the surface", () => {
       "/debug",
       "/auth",
       "/auth/",
-      "/admin/users",
+      "/admin",
+      "/admin/users/",
       "/.well-known/openid-configuration",
     ]) {
       const { status, body } = await call<{ error: { code: string } }>(server.url + path);

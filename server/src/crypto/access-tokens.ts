@@ -91,12 +91,13 @@ function claimsOf(user: User, session: IssuedFor, now: number, settings: AccessT
 function readClaims(payload: Buffer, settings: AccessTokenSettings): Verified | undefined {
   const claims = parseObject(payload);
   if (claims === undefined) return undefined;
-  const { sub, sid, jti, iat, nbf, exp } = claims;
+  const { sub, sid, jti, iat, nbf, exp, username, roles, permissions } = claims;
   if (claims["iss"] !== settings.issuer || claims["aud"] !== settings.audience) return undefined;
   if (!isId(sub) || !isId(sid) || typeof jti !== "string" || jti.length === 0) return undefined;
+  if (typeof username !== "string" || !isTexts(roles) || !isTexts(permissions)) return undefined;
   if (!isTime(iat) || !isTime(nbf) || !isTime(exp)) return undefined;
   return {
-    claims: { userId: sub, sessionId: sid, jti, expiresAt: new Date(exp * 1000) },
+    claims: { userId: sub, sessionId: sid, jti, expiresAt: new Date(exp * 1000), username, roles, permissions },
     notBeforeS: Math.max(nbf, iat),
     expiresS: exp,
   };
@@ -115,6 +116,10 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function isId(value: unknown): value is string {
   return typeof value === "string" && UUID.test(value);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isTime(value: unknown): value is number {

@@ -1,12 +1,14 @@
 import { Worker } from "node:worker_threads";
 import { AuthError } from "../domain/errors.ts";
+import type { ForeignHash } from "./foreign-hashes.ts";
 
 /** What a worker computes. A pepper, where there is one, is already mixed into `password`. */
 export type HashTask =
   | { kind: "hash"; password: Uint8Array; memoryKib: number; passes: number }
   | { kind: "verify"; hash: string; password: Uint8Array }
   | { kind: "verify-bcrypt"; hash: string; password: string }
-  | { kind: "derive"; password: Uint8Array; salt: Uint8Array; memoryKib: number; passes: number };
+  | { kind: "derive"; password: Uint8Array; salt: Uint8Array; memoryKib: number; passes: number }
+  | { kind: "verify-foreign"; hash: ForeignHash; password: string };
 
 /** A hash, whether one verifies, or a key. */
 export type HashResult = string | boolean | Uint8Array;

@@ -1,4 +1,5 @@
 // JavaScript, because a worker thread loads this file by itself: from src under the test runner, from dist in production.
+import { pbkdf2Sync, scryptSync, timingSafeEqual } from "node:crypto";
 import { setPriority } from "node:os";
 import { parentPort } from "node:worker_threads";
 import bcrypt from "bcryptjs";
@@ -8,6 +9,7 @@ import bcrypt from "bcryptjs";
 
 /** Of a derived key. */
 const KEY_BYTES = 32;
+/** @typedef {import("./foreign-hashes.ts").ForeignHash} ForeignHash */
 
 /** Of 19, which would leave hashes nothing beside a busy neighbour. Each step is a tenth of the share of a core. */
 const NICENESS = 10;
@@ -59,6 +61,7 @@ function compute(task) {
   if (task.kind === "hash") return engine.hash(task.password, task.memoryKib, task.passes);
   if (task.kind === "verify") return engine.verify(task.hash, task.password);
   if (task.kind === "derive") return engine.derive(task.password, task.salt, task.memoryKib, task.passes);
+  if (task.kind === "verify-foreign") return verifyForeign(task.hash, task.password);
   return bcrypt.compareSync(task.password, task.hash);
 }
 
@@ -67,6 +70,21 @@ function handOver(key) {
   const result = Uint8Array.from(key);
   key.fill(0);
   parentPort?.postMessage({ result }, [result.buffer]);
+}
+
+/** @param {ForeignHash} hash @param {string} password */
+function verifyForeign(hash, password) {
+  const { salt, key } = hash;
+  return timingSafeEqual(derive(hash, Buffer.from(password, "utf8"), { salt, length: key.length }), key);
+}
+
+/** @param {ForeignHash} hash @param {Buffer} password @param {{ salt: Uint8Array, length: number }} output */
+function derive(hash, password, { salt, length }) {
+  if (hash.kind === "pbkdf2") return pbkdf2Sync(password, salt, hash.iterations, length, hash.digest);
+  const { cost, blockSize, parallelization } = hash;
+  // What it may cost was bounded before it came here; Node's own bound is 32 MiB.
+  const maxmem = 128 * blockSize * (cost + parallelization) + 2 ** 20;
+  return scryptSync(password, salt, length, { cost, blockSize, parallelization, maxmem });
 }
 
 parentPort?.on("message", async (/** @type {HashTask} */ task) => {

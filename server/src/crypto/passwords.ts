@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from "node:crypto";
 import { AuthError } from "../domain/errors.ts";
 import { normalizePassword } from "../domain/password-policy.ts";
 import type { PasswordHasher } from "../service/ports.ts";
+import { isWholeHash, parseForeignHash } from "./foreign-hashes.ts";
 import { assertAffordable, hashBounds } from "./hash-cost.ts";
 import type { HashPool } from "./hash-pool.ts";
 
@@ -18,10 +19,13 @@ const KEY_BYTES = 32;
 /** The parameters of a key, written as those of a hash. One lane: that is all that is ever written. */
 const DERIVATION = /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=1\$$/;
 const NO_PEPPER = "a password was hashed with a pepper, and PASSWORD_PEPPER is not set";
+const MAX_HASH_LENGTH = 512;
+const FOREIGN_RULE = "must be a whole argon2, scrypt or PBKDF2 hash in PHC form, or a bcrypt hash";
 
 /**
  * Argon2id (RFC 9106) over the NFKC form of a password, mixed with the pepper by HMAC-SHA256 where one is configured. Hashes
- * without the pepper still verify, and so do bcrypt hashes, over the text as it was typed; both are outdated.
+ * without the pepper still verify, and so do bcrypt, scrypt and PBKDF2 hashes of others, over the text as it was typed; all are
+ * outdated.
  */
 export function createPasswordHasher(pool: HashPool, settings: PasswordSettings): PasswordHasher {
   const { memoryKib, passes } = settings;
@@ -69,6 +73,9 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
         const matches = await pool.run({ kind: "verify-bcrypt", hash, password }, signal);
         return matches === true && Buffer.byteLength(password, "utf8") <= BCRYPT_MAX_BYTES;
       }
+      const foreign = peppered ? undefined : parseForeignHash(hash);
+      if (foreign !== undefined)
+        return (await pool.run({ kind: "verify-foreign", hash: foreign, password }, signal)) === true;
       if (peppered && settings.pepper === undefined) {
         throw new Error(NO_PEPPER);
       }
@@ -90,6 +97,17 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
       const key = await derived.finally(() => task.password.fill(0));
       if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) throw new Error("argon2 derived no key");
       return Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+    },
+
+    foreignHashProblem(hash) {
+      if (hash.length > MAX_HASH_LENGTH) return FOREIGN_RULE;
+      if (!isWholeHash(hash) && parseForeignHash(hash) === undefined) return FOREIGN_RULE;
+      try {
+        assertAffordable(hash, bounds);
+        return undefined;
+      } catch (error) {
+        return (error as Error).message;
+      }
     },
   };
 }

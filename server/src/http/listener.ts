@@ -7,19 +7,19 @@ import type { Bodies } from "./body.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { ClientCertificate } from "./client-certificate.ts";
 import type { Cors } from "./cors.ts";
-import type { HttpRoute } from "./http-rules.ts";
+import type { Verb } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, mediaTypeOf, pathOf } from "./messages.ts";
 import type { RequestListener } from "./one-port.ts";
 import type { OperationsPage } from "./operations.ts";
 import { REQUEST_ID_HEADER } from "./raw-errors.ts";
 import { respondError } from "./respond.ts";
 import type { RestHandler } from "./rest.ts";
+import type { Routes } from "./routes.ts";
 import { serveRpc } from "./rpc-paths.ts";
 
 export type ListenerOptions = {
   rpcs: Map<string, ServedRpc>;
-  /** By served path, then by verb. */
-  routes: Map<string, Map<string, HttpRoute>>;
+  routes: Routes;
   operations: Map<string, OperationsPage>;
   rest: RestHandler;
   cors: Cors;
@@ -66,13 +66,16 @@ async function dispatch(options: ListenerOptions, exchange: Exchange): Promise<v
     return;
   }
   const verb = request.method === "HEAD" ? "GET" : (request.method ?? "");
-  const routes = options.routes.get(path);
+  const routes = options.routes.find(path);
   if (routes !== undefined) {
-    allow(response, verb, withHead([...routes.keys()]));
-    const route = routes.get(verb);
+    allow(response, verb, withHead([...routes.byVerb.keys()]));
+    const route = routes.byVerb.get(verb as Verb);
     if (route === undefined) throw new AuthError("method_not_allowed");
-    const contextValues = edgeValues(options, exchange, { binding: route.path, protocol: "http" });
-    await options.rest(request, response, { route, contextValues });
+    const contextValues = edgeValues(options, exchange, {
+      binding: options.routes.withoutBase(path),
+      protocol: "http",
+    });
+    await options.rest(request, response, { route, variables: routes.variables, contextValues });
     return;
   }
   const page = options.operations.get(path);

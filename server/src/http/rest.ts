@@ -9,35 +9,40 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
+import { type BoundFields, bindFields } from "../rpc/bound-fields.ts";
 import { edgeKey } from "../rpc/edge.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
 import type { Procedures } from "../rpc/procedures.ts";
-import { isSealable } from "../rpc/sealing.ts";
+import { isSealable, isSealed } from "../rpc/sealing.ts";
 import type { Bodies } from "./body.ts";
 import { callSignal } from "./call-signal.ts";
 import type { HttpRoute } from "./http-rules.ts";
 import { type HttpRequest, type HttpResponse, headerOf, isJson, toHeaders } from "./messages.ts";
 import { isNotModified } from "./not-modified.ts";
+import { readQuery } from "./query.ts";
 import { respond, respondError } from "./respond.ts";
 
 export type RestOptions = { procedures: Procedures; policies: Policies; bodies: Bodies; bodyLimitBytes: number };
 export type RestHandler = (
   request: HttpRequest,
   response: HttpResponse,
-  call: { route: HttpRoute; contextValues: ContextValues },
+  call: { route: HttpRoute; variables: BoundFields; contextValues: ContextValues },
 ) => Promise<void>;
 
 /** Serves the plain HTTP/JSON routes: reads JSON in, calls the RPC, writes JSON with the proto's field names out. */
 export function createRestHandler(options: RestOptions): RestHandler {
   const { procedures, policies, bodies, bodyLimitBytes } = options;
-  return async (request, response, { route, contextValues }) => {
+  return async (request, response, { route, variables, contextValues }) => {
     const { method } = route;
     try {
       const edge = contextValues.get(edgeKey);
       await procedures.admit(method, edge);
       const read = () => bodies.read(request, { limit: bodyLimitBytes, ip: edge.client.ip });
       const message = await readMessage(request, route, read);
+      // What is sealed is bound to the whole address, and gets its fields when it is opened.
+      if (isSealed(method.input, message)) edge.boundFields = variables;
+      else bindFields(method.input, message, variables);
       const answer = await procedures.unary(method)({
         message,
         contextValues,
@@ -57,7 +62,7 @@ export function createRestHandler(options: RestOptions): RestHandler {
 
 async function readMessage(request: HttpRequest, route: HttpRoute, read: () => Promise<Buffer>): Promise<Message> {
   const { input } = route.method;
-  if (route.verb === "GET") return create(input);
+  if (!route.hasBody) return fromJson(input, readQuery(request.url ?? "", route.query));
   const isTyped = headerOf(request, "content-type") !== undefined;
   if (isTyped && !isJson(request)) throw new AuthError("invalid_request", { message: JSON_ONLY });
   if ((headerOf(request, "content-encoding") ?? "identity") !== "identity") throw new AuthError("invalid_request");

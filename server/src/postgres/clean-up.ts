@@ -7,6 +7,7 @@ const KEPT_DAYS = {
   login_lockouts: 2,
   revoked_tokens: 1,
   ended_sessions: 1,
+  changed_users: 1,
   outbox_events: 7,
 };
 const BATCH = 1000;
@@ -20,6 +21,7 @@ const CLEAN_UPS: CleanUp[] = [
   deleteOver({ table: "sessions", key: "id", endsAt: "expires_at", batch: SESSION_BATCH }),
   deleteOver({ table: "revoked_tokens", key: "jti", endsAt: "expires_at", batch: BATCH }),
   deleteOver({ table: "ended_sessions", key: "id", endsAt: "ended_at", batch: BATCH }),
+  deleteOver({ table: "changed_users", key: "id", endsAt: "changed_at", batch: BATCH }),
   deleteOver({ table: "login_attempts", key: "id", endsAt: "attempted_at", batch: BATCH }),
   deleteOver({ table: "login_lockouts", key: "subject", endsAt: "touched_at", batch: BATCH }),
   deleteOver({ table: "outbox_events", key: "id", endsAt: "occurred_at", batch: BATCH }),

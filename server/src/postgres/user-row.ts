@@ -11,17 +11,25 @@ export type UserRow = {
   permissions: string[];
 };
 
+/** Without what the user may do. */
+export type AccountRow = Omit<UserRow, "roles" | "permissions">;
+
+/** The columns of an `AccountRow`, where `users` is in scope. */
+export const ACCOUNT_COLUMNS =
+  "users.id, users.email, users.username, users.mfa_enabled, users.created_at, users.data_public";
+
 /** The columns of a `UserRow`, where `users` and `grants` (of `effective_grants`) are in scope. */
-export const USER_COLUMNS = `users.id, users.email, users.username, users.mfa_enabled, users.created_at, users.data_public,
-  grants.roles, grants.permissions`;
+export const USER_COLUMNS = `${ACCOUNT_COLUMNS}, grants.roles, grants.permissions`;
 
 export function toUser(row: UserRow): User {
+  return { ...toAccount(row), roles: row.roles, permissions: row.permissions };
+}
+
+export function toAccount(row: AccountRow): Omit<User, "roles" | "permissions"> {
   return {
     id: row.id,
     email: row.email,
     username: row.username,
-    roles: row.roles,
-    permissions: row.permissions,
     mfaEnabled: row.mfa_enabled,
     createdAt: row.created_at,
     dataPublic: row.data_public,

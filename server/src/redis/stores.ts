@@ -1,10 +1,12 @@
 import { createBreaker } from "../service/breaker.ts";
 import type { ChannelStore } from "../service/channel-ports.ts";
+import type { SharedGrants } from "../service/grants.ts";
 import type { Nonces } from "../service/ports.ts";
 import type { RateCounter, RateLimitSizes } from "../service/rate-limits.ts";
 import { createRedisChannels } from "./channels.ts";
 import { connectRedis, pingRedis, type RedisOptions, untilReady } from "./connection.ts";
 import { evictionPolicies } from "./eviction.ts";
+import { createRedisGrants } from "./grants.ts";
 import { createRedisNonces } from "./nonces.ts";
 import { createRedisRateCounter } from "./rate-counter.ts";
 
@@ -13,6 +15,7 @@ export type RedisStores = {
   channels: ChannelStore;
   nonces: Nonces;
   rateCounter: RateCounter;
+  grants: SharedGrants;
   isReady(): Promise<boolean>;
   evictionPolicies(): Promise<string[]>;
   close(): void;
@@ -34,6 +37,7 @@ export async function openRedisStores(options: RedisOptions & { rateLimits: Rate
     channels: createRedisChannels(redis, breaker),
     nonces: createRedisNonces(redis, breaker),
     rateCounter: createRedisRateCounter(redis, { breaker, sizes: options.rateLimits }),
+    grants: createRedisGrants(redis, breaker),
     isReady: () => pingRedis(redis),
     evictionPolicies: () => evictionPolicies(redis),
     close: () => redis.disconnect(),

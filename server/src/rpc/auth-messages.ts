@@ -7,7 +7,7 @@ import type { SessionRecord } from "../service/ports.ts";
 import { fromStoredPublicData } from "./public-data.ts";
 
 /** A user, as the contract shows one. */
-export function userMessage(user: User): MessageInitShape<typeof UserSchema> {
+export function userMessage(user: User) {
   return {
     id: user.id,
     email: user.email,
@@ -18,7 +18,7 @@ export function userMessage(user: User): MessageInitShape<typeof UserSchema> {
     mfaEnabled: user.mfaEnabled,
     createdAt: timestampFromDate(user.createdAt),
     dataPublic: fromStoredPublicData(user.dataPublic),
-  };
+  } satisfies MessageInitShape<typeof UserSchema>;
 }
 
 type TokenMembers = Pick<

@@ -2,6 +2,7 @@ import { createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import type { ServiceAccount } from "../service/backend-ports.ts";
 import type { Bearer, Client } from "../service/ports.ts";
+import type { BoundFields } from "./bound-fields.ts";
 
 /** What the HTTP edge and the interceptors know of one call. */
 export type Edge = {
@@ -22,6 +23,8 @@ export type Edge = {
   clientCertificate?: Buffer | undefined;
   /** The key of the stateless envelope that the request came in. */
   contentKey?: Uint8Array | undefined;
+  /** Fields that the address of a sealed call holds: its envelope is bound to them, but does not have them. */
+  boundFields?: BoundFields | undefined;
 };
 
 const NO_EDGE: Edge = {

@@ -10,6 +10,7 @@ import {
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Interceptor } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
+import { bindFields } from "./bound-fields.ts";
 import { edgeKey } from "./edge.ts";
 import { parseJsonText } from "./json-text.ts";
 import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
@@ -55,6 +56,7 @@ export function createEnvelopeInterceptors(kinds: SealingKind[], policy: Envelop
       const message = parsePlaintext(input, opened.plaintext);
       if (findSealed(fields, message) !== undefined) throw new AuthError("invalid_request", { message: NESTED });
 
+      if (edge.boundFields !== undefined) bindFields(input, message, edge.boundFields);
       const response = await next({ ...request, message });
       if (response.stream) throw new Error("a sealable RPC cannot stream its answer");
       return { ...response, message: await sealAnswer(output, response.message, { opened, field: sealed.kind.field }) };

@@ -28,6 +28,15 @@ export function isSealable({ fields }: DescMessage): boolean {
   return fields.some(({ number }) => number === FRONT_ENVELOPE_FIELD || number === SESSION_ENVELOPE_FIELD);
 }
 
+/** Whether a message carries an envelope. */
+export function isSealed(desc: DescMessage, message: Message): boolean {
+  const members = message as unknown as Record<string, unknown>;
+  return desc.fields.some(
+    ({ number, localName }) =>
+      (number === FRONT_ENVELOPE_FIELD || number === SESSION_ENVELOPE_FIELD) && members[localName] !== undefined,
+  );
+}
+
 export type EnvelopePolicy = (method: DescMethod) => SealingRule;
 
 /** The server's rule, with its exceptions by procedure. @throws Error for an exception that names no procedure. */

@@ -3,8 +3,10 @@ import type { PasswordPolicy } from "../domain/password-policy.ts";
 import type { RefreshState } from "../domain/refresh.ts";
 import type { SessionLifetimes } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
+import type { Administration } from "./administration-ports.ts";
 import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
+import type { AssignedRoles, GrantsOf } from "./grants.ts";
 import type { Lockouts } from "./lockout-ports.ts";
 import type {
   DataCipher,
@@ -49,9 +51,20 @@ export type PasswordHasher = {
   newDerivation(): KeyDerivation;
   /** 32 bytes. Whoever asks for them clears them. */
   deriveKey(password: string, derivation: KeyDerivation, signal?: AbortSignal): Promise<Buffer>;
+  /** Why a hash of another system cannot be taken over; undefined when it can. */
+  foreignHashProblem(hash: string): string | undefined;
 };
 
-export type AccessClaims = { userId: string; sessionId: string; jti: string; expiresAt: Date };
+export type AccessClaims = {
+  userId: string;
+  sessionId: string;
+  jti: string;
+  expiresAt: Date;
+  /** What the token says of its user, which was so when it was issued. */
+  username: string;
+  roles: string[];
+  permissions: string[];
+};
 
 export type AccessTokens = {
   issue(user: User, session: { id: string; authenticatedAt: Date }): Promise<string>;
@@ -211,12 +224,21 @@ export type Sessions = {
   }): Promise<void>;
   /**
    * The user of a session that is alive, when the user last proved who it is, and when the session ends unless it is prolonged;
-   * undefined when it is over, its user disabled, or the token revoked.
+   * undefined when it is over, its user disabled, or the token revoked. What the user's assigned roles come to is for `grants` to
+   * say.
    */
   findBearer(
     claims: AccessClaims,
     now: Date,
-  ): Promise<{ user: User; authenticatedAt: Date; sessionEndsAt: Date } | undefined>;
+  ): Promise<
+    | {
+        user: Omit<User, "roles" | "permissions">;
+        assigned: AssignedRoles;
+        authenticatedAt: Date;
+        sessionEndsAt: Date;
+      }
+    | undefined
+  >;
   list(page: {
     userId: string;
     now: Date;
@@ -284,6 +306,8 @@ export type Deps = {
   recoveryKeys: RecoveryKeys;
   auditTrail: AuditTrail;
   lockouts: Lockouts;
+  administration: Administration;
+  grants: GrantsOf;
   serviceAccounts: ServiceAccounts;
   serviceSecrets: ServiceSecrets;
   /** A new key of 256 bits. */

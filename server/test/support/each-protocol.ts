@@ -39,8 +39,8 @@ export async function callBy<M extends DescMethodUnary>(
 ): Promise<Answered<MessageShape<M["output"]>>> {
   const input = create(method.input, message as MessageInitShape<M["input"]>);
   if (way === "rest") {
-    const isGet = route.verb === "GET";
-    const body = isGet ? undefined : JSON.stringify(restJson(method, input));
+    const isBodiless = route.verb === "GET" || route.verb === "DELETE";
+    const body = isBodiless ? undefined : JSON.stringify(restJson(method, input));
     const raw = await wire.http1({
       path: route.path,
       method: route.verb,

@@ -156,7 +156,7 @@ export enum ErrorReason {
   TOKEN_INVALID = 13,
 
   /**
-   * The access token is over: refresh.
+   * The access token is over, or the user's roles, permissions or username are no longer those it holds: refresh.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_EXPIRED = 14;
    */

@@ -108,17 +108,31 @@ export declare type WatchRevocationsRequest = Message<"backend.v1.WatchRevocatio
 export declare const WatchRevocationsRequestSchema: GenMessage<WatchRevocationsRequest>;
 
 /**
- * Sessions that ended since the last response.
+ * What happened since the last response; empty as a sign of life.
  *
  * @generated from message backend.v1.WatchRevocationsResponse
  */
 export declare type WatchRevocationsResponse = Message<"backend.v1.WatchRevocationsResponse"> & {
   /**
-   * Their ids; empty when there are none, as a sign of life.
+   * The sessions that ended.
    *
    * @generated from field: repeated string session_ids = 1;
    */
   sessionIds: string[];
+
+  /**
+   * The users whose roles, permissions or username changed: ask again about their tokens.
+   *
+   * @generated from field: repeated string changed_user_ids = 2;
+   */
+  changedUserIds: string[];
+
+  /**
+   * Whether the roles or permissions of more users changed than are told one by one: ask again about every token.
+   *
+   * @generated from field: bool all_users_changed = 3;
+   */
+  allUsersChanged: boolean;
 };
 
 /**
@@ -136,7 +150,8 @@ export declare const TokenService: GenService<{
   /**
    * Says whose access token this is. The session is looked at in this moment: a token that was revoked does not pass.
    *
-   * Fails with `token_invalid`, `token_expired`, `token_revoked`.
+   * Fails with `token_invalid`, `token_expired` (which is also a token whose roles, permissions or username are no longer the
+   * user's), `token_revoked`.
    *
    * @generated from rpc backend.v1.TokenService.ValidateToken
    */
@@ -147,8 +162,10 @@ export declare const TokenService: GenService<{
   },
   /**
    * Tells of every session that ends, within a second, for as long as the call is open: what a cache of validated tokens
-   * must drop. The first response comes at once; what ended before it is not told. A response without sessions comes at
-   * least every ten seconds: when none does, the stream is lost and the cache must be emptied.
+   * must drop. Tells, as soon, of every user whose roles, permissions or username changed: the session goes on, but what tokens of
+   * it say, and what was remembered of them, is no longer true. The first response comes at once; what was before it is not told. A
+   * response comes at least every ten seconds, an empty one if need be: when none does, the stream is lost and the cache must be
+   * emptied.
    *
    * The caller's secret and scope are looked at again before each response: the stream fails with `token_invalid` or `forbidden`
    * some seconds after the account was disabled or has lost the scope. Fails with `rate_limited` when the account has a hundred

@@ -1,0 +1,114 @@
+import type { Act } from "../service/administration-ports.ts";
+import { type Queryable, run, runOne, statement } from "./database.ts";
+import { ROLE_COLUMNS, type RoleRow, toRole } from "./role-row.ts";
+
+const FIND = statement<RoleRow>(
+  "lock_role",
+  `SELECT ${ROLE_COLUMNS} FROM roles CROSS JOIN LATERAL grants_of_roles(ARRAY[roles.name]) AS grants
+  WHERE roles.name = $1 FOR NO KEY UPDATE OF roles`,
+);
+
+const MISSING = statement<{ name: string }>(
+  "missing_roles",
+  "SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (SELECT FROM roles WHERE roles.name = name.name) ORDER BY 1",
+);
+
+const CREATE = statement("create_role", "INSERT INTO roles (name, description, created_at) VALUES ($1, $2, $3)");
+
+/** Touched whatever changes, so that its version grows. */
+const UPDATE = statement(
+  "update_role",
+  "UPDATE roles SET description = coalesce($2::text, description) WHERE name = $1",
+);
+
+const DELETE = statement("delete_role", "DELETE FROM roles WHERE name = $1");
+
+const DROP_PERMISSIONS = statement(
+  "drop_role_permissions",
+  "DELETE FROM role_permissions WHERE role = $1 AND permission <> ALL($2::text[])",
+);
+const ADD_PERMISSIONS = statement(
+  "add_role_permissions",
+  "INSERT INTO role_permissions (role, permission) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+);
+const DROP_PARENTS = statement(
+  "drop_role_parents",
+  "DELETE FROM role_parents WHERE role = $1 AND parent <> ALL($2::text[])",
+);
+/** A role is no parent of its own by a constraint, which would say less: `isCyclic` tells. */
+const ADD_PARENTS = statement(
+  "add_role_parents",
+  "INSERT INTO role_parents (role, parent) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+);
+
+const IS_CYCLIC = statement<{ cyclic: boolean }>(
+  "is_cyclic_role",
+  `WITH RECURSIVE above (role) AS (
+    SELECT parent FROM role_parents WHERE role = $1
+    UNION
+    SELECT role_parents.parent FROM above JOIN role_parents ON role_parents.role = above.role
+  )
+  SELECT EXISTS (SELECT FROM above WHERE role = $1) AS cyclic`,
+);
+
+const ASSIGN = statement<{ role: string }>(
+  "assign_role",
+  `INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING role`,
+);
+
+const REVOKE = statement<{ role: string }>(
+  "revoke_role",
+  "DELETE FROM user_roles WHERE user_id = $1 AND role = $2 RETURNING role",
+);
+
+type RoleActs = Pick<
+  Act,
+  "findRole" | "missingRoles" | "createRole" | "updateRole" | "deleteRole" | "isCyclic" | "assignRole" | "revokeRole"
+>;
+
+export function createRoleActs(transaction: Queryable, now: Date): RoleActs {
+  return {
+    async findRole(name) {
+      const row = await runOne(transaction, FIND, [name]);
+      return row === undefined ? undefined : toRole(row);
+    },
+
+    async missingRoles(names) {
+      return (await run(transaction, MISSING, [names])).map(({ name }) => name);
+    },
+
+    async createRole(name, { description, permissions, parents }) {
+      await run(transaction, CREATE, [name, description, now]);
+      await run(transaction, ADD_PERMISSIONS, [name, permissions]);
+      await run(transaction, ADD_PARENTS, [name, parents]);
+    },
+
+    async updateRole(name, { description, permissions, parents }) {
+      await run(transaction, UPDATE, [name, description ?? null]);
+      if (permissions !== undefined) {
+        await run(transaction, DROP_PERMISSIONS, [name, permissions]);
+        await run(transaction, ADD_PERMISSIONS, [name, permissions]);
+      }
+      if (parents !== undefined) {
+        await run(transaction, DROP_PARENTS, [name, parents]);
+        await run(transaction, ADD_PARENTS, [name, parents]);
+      }
+    },
+
+    async deleteRole(name) {
+      await run(transaction, DELETE, [name]);
+    },
+
+    async isCyclic(name) {
+      return (await runOne(transaction, IS_CYCLIC, [name]))?.cyclic === true;
+    },
+
+    async assignRole(userId, role) {
+      return (await runOne(transaction, ASSIGN, [userId, role, now])) !== undefined;
+    },
+
+    async revokeRole(userId, role) {
+      return (await runOne(transaction, REVOKE, [userId, role])) !== undefined;
+    },
+  };
+}
