@@ -103,7 +103,9 @@ describe("a list of users", () => {
   test("holds those that every filter lets through", async () => {
     const role = await newRole(server);
     const heir = await newRole(server, [], [role]);
-    const [direct, inherited] = [await newMember(server, [role]), await newMember(server, [heir])];
+    const direct = await newMember(server, [role]);
+    server.clock.advance(1);
+    const inherited = await newMember(server, [heir]);
     const ids = async (message: object) => {
       const { data } = await callAdmin(wire, "rest", { method: listUsers, message: { role, ...message }, token });
       return data?.users.map(({ id }) => id);
