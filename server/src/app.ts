@@ -187,7 +187,7 @@ function buildDeps(
 /** A replica without the key of the others would count elsewhere than they do: it does not start. */
 function openIdentifierKey(kms: Kms, { database }: Stores): Promise<Buffer> {
   return openServerKey({ kms, serverKeys: createServerKeys(database), randomKey }, "identifiers").catch(
-    naming("KMS_PROVIDER"),
+    naming("KMS_PROVIDER, DATABASE_URL"),
   );
 }
 

@@ -44,7 +44,7 @@ describe("a key of the server's own", () => {
     await expect(replica).rejects.toMatchObject({
       name: "StartError",
       message: expect.stringMatching(
-        /^KMS_PROVIDER: the key identifiers of the table server_keys was wrapped by another/,
+        /^KMS_PROVIDER, DATABASE_URL: the key identifiers of the table server_keys was wrapped by another/,
       ),
     });
   });
