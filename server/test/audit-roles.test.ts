@@ -1,10 +1,16 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { seedDemoUser } from "../src/demo.ts";
 import { cleanUp } from "../src/postgres/clean-up.ts";
 import { openDatabase } from "../src/postgres/database.ts";
 import { migrate } from "../src/postgres/migrate.ts";
 import { grantServerRights } from "../src/postgres/server-role.ts";
+import { listAuditEvents } from "../src/service/list-audit-events.ts";
+import { createServiceAccount, disableServiceAccount } from "../src/service/service-accounts.ts";
+import { unlockUser } from "../src/service/unlock-user.ts";
+import { createLog } from "../src/telemetry/log.ts";
 import { allSealed, insertEvents, trailOf, verifyTrail, WALL_CLOCK } from "./support/audit.ts";
 import { call, loginUser, me, PASSWORD, refresh, registerUser } from "./support/client.ts";
 import { changePassword } from "./support/rpc.ts";
@@ -68,6 +74,20 @@ describe("a server whose role may do no more than it must", () => {
     await allSealed(server);
     expect((await verifyTrail(await trailOf(server))).said).toStrictEqual([]);
     expect(server.logs.filter(({ level }) => level === "error")).toStrictEqual([]);
+  });
+
+  test("unlocks, lists, and keeps service accounts", async () => {
+    const { deps } = server.app;
+    const { user } = await registerUser(server.url);
+    await unlockUser(deps, { actorId: user.id, client: { ip: "192.0.2.1", userAgent: "", requestId: "" } }, user.id);
+    await createServiceAccount(deps, { name: "shop", scopes: ["kms:use"] });
+    await disableServiceAccount(deps, "shop");
+    const everything = { type: "", subjectId: "", sessionId: "", from: undefined, to: undefined };
+    const page = { pageSize: 1, pageToken: "", ...everything, actorId: user.id };
+    expect((await listAuditEvents(deps, page)).events).toMatchObject([
+      { type: "account.unlocked", subjectId: user.id },
+    ]);
+    expect(await seedDemoUser(server.app, { config: readConfig({}).config, log: createLog("silent") })).toBe(true);
   });
 
   test("cleans up", async () => {
