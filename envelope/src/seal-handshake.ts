@@ -1,4 +1,4 @@
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, utf8Text } from "./bytes.ts";
 import { type ClientChannel, clientChannel } from "./client-channel.ts";
 import type { CurveName } from "./curves.ts";
 import { agreeWithStranger } from "./ecdh.ts";
@@ -22,6 +22,8 @@ export type HandshakeOptions = Pick<SealOptions, "binding" | "now" | "jti"> & {
 
 export type SealedHandshake = {
   envelope: FrontEnvelope;
+  /** What was sealed, to look at: public values only. */
+  plaintext: string;
   /**
    * Opens the answer and, in the forward-secret form, verifies it with the `sig` keys of the server's key set. Rejects with
    * `envelope_unknown_key` when it is signed by none of them: fetch the set again and call this again. With `envelope_invalid`
@@ -35,6 +37,8 @@ export type OpenedHandshake = {
   sid: string;
   /** From when the server answered, in seconds. */
   expiresInS: number;
+  /** What the answer held, to look at: public values, and the id. */
+  plaintext: string;
   channel: ClientChannel;
 };
 
@@ -56,15 +60,17 @@ export async function sealHandshake(
 
   return {
     envelope,
+    plaintext,
     async openAnswer(answer, { sigKeys = [] } = {}) {
-      const members = readAnswer(new Uint8Array(await openAnswer(answer)));
+      const opened = new Uint8Array(await openAnswer(answer));
+      const members = readAnswer(opened);
       const { sid, expiresInS } = members;
       const agreement = await (own ? agree(own, members, options.binding, sigKeys) : refuseAgreement(members));
       const root = await rootOf(takeContentKey(), agreement);
       const channel = await clientChannel({ sid, root });
       root.fill(0);
       contentKey.fill(0);
-      return { sid, expiresInS, channel };
+      return { sid, expiresInS, plaintext: utf8Text(opened), channel };
     },
   };
 }

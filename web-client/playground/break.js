@@ -38,7 +38,7 @@ export function startBreaks({ lab, mode, run }) {
           const from = call.steps.length;
           const result = await action();
           return Object.assign(
-            call.steps.slice(from).findLast(({ kind }) => kind === "call"),
+            call.steps.slice(from).findLast(({ kind }) => kind !== "keys"),
             { result },
           );
         };

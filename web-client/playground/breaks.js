@@ -1,5 +1,5 @@
 import { loginText } from "./lab.js";
-import { AUTH, envelopeOf, flipBit, randomText } from "./wire.js";
+import { AUTH, envelopeOf, flipBit, HANDSHAKE, randomText } from "./wire.js";
 
 const HOUR_MS = 3_600_000;
 const STATELESS = ["rsa", "ecdh"];
@@ -115,6 +115,17 @@ export const BREAKS = [
         envelope.sid = randomText(16);
         return "Changed: sid, to one that was never given out.";
       }),
+  },
+  {
+    id: "clear",
+    title: "Leave the seal off",
+    text: "Ask for a channel in clear text.",
+    modes: ["none"],
+    promised: { none: "envelope_required" },
+    why: {
+      none: "Where a seal is required the server says so before it looks at anything else, and no client can talk it down. A handshake requires one always; with ENVELOPE_POLICY=sealed-required, every call does.",
+    },
+    run: (lab) => send(lab, HANDSHAKE, "{}", "Changed: the envelope is missing."),
   },
   {
     id: "answer",

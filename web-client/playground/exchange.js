@@ -13,13 +13,19 @@ export function mainStep({ steps, focus }) {
   return focus ?? steps.findLast(({ kind }) => kind === "call") ?? steps.at(-1);
 }
 
+/** What a handshake holds, both ways. */
+const HALVES = {
+  ours: "The client's half of a key agreement, made for this handshake and forgotten after it. The channel's key is never sent.",
+  theirs:
+    "The channel's id, its life in seconds, and the server's half. The proof is the server's signature over both: nobody else could have answered.",
+};
+
 /** What a step says in clear text, as far as anybody in this page knows. */
 export function clearOf(step, call) {
-  if (step.clear !== undefined) return { text: step.clear };
+  if (step.clear !== undefined) return { text: step.clear, note: step.kind === "handshake" && HALVES.ours };
   if (step.kind === "keys") return { note: "A GET. The key set is public." };
-  if (step.kind === "handshake") {
-    return { note: "An empty message, or the client's half of a key agreement. The client shows it to nobody." };
-  }
+  if (step.kind === "handshake" && step.form !== "none")
+    return { note: "Sealed by a client that had no use for the answer." };
   if (step.form === "none") return { text: step.sent };
   return call.input === undefined ? { note: "Sealed before this page could see it." } : { text: call.input };
 }
@@ -29,10 +35,7 @@ export function openedOf(step) {
   if (step.refusedByClient !== undefined) return { error: step.refusedByClient, note: "The client itself refuses it." };
   if (step.error !== undefined)
     return { error: step.error, note: "Errors travel in clear, also those of sealed calls." };
-  if (step.opened !== undefined) return { text: step.opened };
-  if (step.kind === "handshake") {
-    return { note: "Opened by the client: the channel's id, its life, and the server's signed half of the agreement." };
-  }
+  if (step.opened !== undefined) return { text: step.opened, note: step.kind === "handshake" && HALVES.theirs };
   if (envelopeOf(step.received ?? "") !== undefined) return { note: "Sealed for a client that is gone." };
   return { text: step.received ?? "" };
 }

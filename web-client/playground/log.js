@@ -30,7 +30,12 @@ function row({ id, startedMs, name, path, source, form, status, error, durationM
     h("td", { class: "number" }, `${(startedMs / 1000).toFixed(2)} s`),
     h("th", { scope: "row" }, name, h("span", { class: "path" }, path)),
     h("td", {}, FORMS[form], source === "experiment" && h("span", { class: "path" }, "by experiment")),
-    h("td", {}, String(status ?? "–"), error && h("span", { class: "path" }, error.code)),
+    h("td", {}, String(status ?? "–"), error && h("span", { class: "path" }, ...breakable(error.code))),
     h("td", { class: "number took-cell" }, `${durationMs.toFixed(1)} ms`, bar),
   );
+}
+
+/** May go on in the next line after each underscore. */
+function breakable(code) {
+  return code.split(/(?<=_)/).flatMap((part, index) => (index === 0 ? [part] : [h("wbr"), part]));
 }

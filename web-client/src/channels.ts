@@ -10,6 +10,7 @@ import {
 } from "@sello/envelope";
 import { AuthError, untrusted } from "./errors.ts";
 import type { KeySet, Keys } from "./key-set.ts";
+import type { Exchange } from "./sealing.ts";
 import type { ServerTime } from "./server-time.ts";
 import { singleFlight } from "./single-flight.ts";
 import type { WithKeys } from "./with-keys.ts";
@@ -30,6 +31,7 @@ export type ChannelsOptions = {
   withKeys: WithKeys;
   /** Sends the handshake's envelope and resolves with the answer's. */
   send: (envelope: FrontEnvelope) => Promise<FrontAnswer>;
+  inspect: ((exchange: Exchange) => void) | undefined;
 };
 
 const binding = "/auth.v1.ChannelService/Handshake";
@@ -59,7 +61,14 @@ export function createChannels(options: ChannelsOptions): Channels {
   };
 }
 
-async function shakeHands({ keys, time, keyShare, withKeys, send }: ChannelsOptions): Promise<OpenedHandshake> {
+async function shakeHands({
+  keys,
+  time,
+  keyShare,
+  withKeys,
+  send,
+  inspect,
+}: ChannelsOptions): Promise<OpenedHandshake> {
   const forAll = new AbortController().signal;
   const [sealed, answer, used] = await withKeys(forAll, async (current) => {
     const options = { binding, now: time.now(), ...(keyShare && { keyShare }) };
@@ -67,7 +76,10 @@ async function shakeHands({ keys, time, keyShare, withKeys, send }: ChannelsOpti
     return [handshake, await send(handshake.envelope), current];
   });
   try {
-    return await openAnswer(sealed, answer, { keys, used });
+    const opened = await openAnswer(sealed, answer, { keys, used });
+    const { envelope, plaintext: request } = sealed;
+    inspect?.({ binding, request, envelope, answer, opened: opened.plaintext });
+    return opened;
   } catch (error) {
     if (error instanceof AuthError) throw error;
     throw untrusted("The handshake was not answered by the server it was sealed for.", error);

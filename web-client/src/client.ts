@@ -40,7 +40,7 @@ export type AuthClientOptions = {
   timeoutMs?: number;
   /** The server has ended the session: ask for a login. Not called for a `logout()`. */
   onLogout?: (reason: AuthError) => void;
-  /** Sees every sealed call in clear text and sealed. For a playground; it sees passwords too. */
+  /** Sees every sealed call and every handshake in clear text and sealed. For a playground; it sees passwords too. */
   inspect?: (exchange: Exchange) => void;
   /** In place of the browser's. */
   fetch?: Fetch;
@@ -85,8 +85,9 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
   const withKeys = createWithKeys(keys);
   const curve = keyShare === "none" ? undefined : keyShare;
   const send = createHandshake({ baseUrl, fetch: authFetch, timeoutMs });
-  const channels = createChannels({ keys, withKeys, time, monotonicMs, keyShare: curve, send });
-  const sealing = createSealing({ withKeys, channels, time, inspect: options.inspect });
+  const { inspect } = options;
+  const channels = createChannels({ keys, withKeys, time, monotonicMs, keyShare: curve, send, inspect });
+  const sealing = createSealing({ withKeys, channels, time, inspect });
 
   const ours = { baseUrl, fetch: authFetch, sealing, envelope, timeoutMs };
   const open = createClient(AuthService, createTransport(ours));

@@ -110,6 +110,7 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
         stale: "envelope_expired",
         kid: "envelope_unknown_key",
         channel: "channel_expired",
+        clear: "envelope_required",
         answer: "server_untrusted",
         refresh: "refresh_reused",
         token: "token_invalid",
@@ -128,6 +129,24 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
         expect(mended.steps.filter((step) => step === "RefreshToken 200")).toHaveLength(1);
       }
     });
+  });
+
+  test("the handshake is seen in clear, on the wire and opened, with both halves of the agreement and no key", async () => {
+    const page = await openTab("channel");
+    await perform(page, "#login button");
+    expect((await perform(page, "[data-mend=lose-channel]")).steps).toContain("Handshake 200");
+    await page.locator("#cards > article:first-child .chip", { hasText: "Handshake" }).click();
+    const textOf = async (selector: string) =>
+      (await page.locator(`#cards > article:first-child ${selector}`).textContent()) ?? "";
+    const ours = JSON.parse(await textOf(".pane-clear pre"));
+    expect(ours).toStrictEqual({
+      key_share: { kty: "EC", crv: "P-256", x: expect.any(String), y: expect.any(String) },
+    });
+    const theirs = JSON.parse(await textOf(".pane-opened pre"));
+    expect(theirs).toMatchObject({ expires_in: 900, key_share: { kty: "EC", crv: "P-256" } });
+    expect(theirs.sid).toMatch(/^\w{4}/);
+    expect(await textOf(".pane-opened")).toContain("signature over both");
+    expect(await textOf(".pane-wire")).toContain("__front_enc__");
   });
 
   test("a channel that the server lost is opened anew, and the call goes through", async () => {
@@ -361,7 +380,11 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     const page = await openPlayground(phone, server, "rsa");
     await perform(page, "#login button");
     expect(await page.getAttribute("html", "data-theme")).toBe("dark");
+    for (const id of ["kid", "clear", "channel"]) await perform(page, `[data-break=${id}]`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+    const [whole, shown] = await page.$eval(".log-scroll", (log) => [log.scrollWidth, log.clientWidth]);
+    expect(whole).toBe(shown);
+    expect(await page.isVisible("#log-rows .took-cell")).toBe(true);
     await phone.close();
   });
 });
