@@ -7,16 +7,47 @@ import { commentOf } from "./contract.mjs";
 /** @typedef {import("@bufbuild/protobuf").DescMethod} DescMethod */
 /** @typedef {{ http: any, access: any, permission: any, successStatus: any, reasons: { code: string, status: number, text: string }[] }} Options */
 
-/** Messages whose JSON is not that of their fields. */
-const WELL_KNOWN = {
-  "google.protobuf.Timestamp": { type: "string", format: "date-time" },
-  "google.protobuf.FieldMask": { type: "string" },
-};
 const ACCESS_BEARER = 2;
+/** As protobuf's JSON writes them: integers of 64 bits are text, and floating point may be too. */
+const INTEGER_TEXT = { type: "string", pattern: "^-?[0-9]+$" };
+const FLOATING = { anyOf: [{ type: "number" }, { enum: ["NaN", "Infinity", "-Infinity"] }] };
+const UNSIGNED = { type: "integer", minimum: 0, maximum: 2 ** 32 - 1 };
+/** @type {Record<ScalarType, object>} */
 const SCALARS = {
   [ScalarType.STRING]: { type: "string" },
+  [ScalarType.BYTES]: { type: "string", contentEncoding: "base64" },
   [ScalarType.BOOL]: { type: "boolean" },
   [ScalarType.INT32]: { type: "integer", format: "int32" },
+  [ScalarType.SINT32]: { type: "integer", format: "int32" },
+  [ScalarType.SFIXED32]: { type: "integer", format: "int32" },
+  [ScalarType.UINT32]: UNSIGNED,
+  [ScalarType.FIXED32]: UNSIGNED,
+  [ScalarType.INT64]: INTEGER_TEXT,
+  [ScalarType.SINT64]: INTEGER_TEXT,
+  [ScalarType.SFIXED64]: INTEGER_TEXT,
+  [ScalarType.UINT64]: INTEGER_TEXT,
+  [ScalarType.FIXED64]: INTEGER_TEXT,
+  [ScalarType.DOUBLE]: FLOATING,
+  [ScalarType.FLOAT]: FLOATING,
+};
+/** Messages that protobuf's JSON writes in a form of their own. @type {Record<string, object>} */
+const WELL_KNOWN = {
+  "google.protobuf.Timestamp": { type: "string", format: "date-time" },
+  "google.protobuf.Duration": { type: "string", pattern: "^-?[0-9]+([.][0-9]+)?s$" },
+  "google.protobuf.FieldMask": { type: "string" },
+  "google.protobuf.Empty": { type: "object" },
+  "google.protobuf.Struct": { type: "object" },
+  "google.protobuf.Value": {},
+  "google.protobuf.ListValue": { type: "array" },
+  "google.protobuf.StringValue": SCALARS[ScalarType.STRING],
+  "google.protobuf.BytesValue": SCALARS[ScalarType.BYTES],
+  "google.protobuf.BoolValue": SCALARS[ScalarType.BOOL],
+  "google.protobuf.Int32Value": SCALARS[ScalarType.INT32],
+  "google.protobuf.UInt32Value": SCALARS[ScalarType.UINT32],
+  "google.protobuf.Int64Value": SCALARS[ScalarType.INT64],
+  "google.protobuf.UInt64Value": SCALARS[ScalarType.UINT64],
+  "google.protobuf.DoubleValue": SCALARS[ScalarType.DOUBLE],
+  "google.protobuf.FloatValue": SCALARS[ScalarType.FLOAT],
 };
 
 /** @param {import("@bufbuild/protobuf").DescService[]} services @param {Options} options */
@@ -97,7 +128,7 @@ function jsonOf(message, schemas) {
 
 /** @param {DescMessage} message @param {Record<string, object>} schemas */
 function referTo(message, schemas) {
-  const wellKnown = WELL_KNOWN[/** @type {keyof typeof WELL_KNOWN} */ (message.typeName)];
+  const wellKnown = WELL_KNOWN[message.typeName];
   if (wellKnown !== undefined) return wellKnown;
   if (!(message.typeName in schemas)) {
     /** @type {Record<string, object>} */
@@ -116,23 +147,15 @@ function memberName(field) {
 /** @param {DescField} field @param {Record<string, object>} schemas */
 function describeField(field, schemas) {
   const description = commentOf(field);
-  if (field.fieldKind === "message") return { ...referTo(field.message, schemas), description };
-  if (field.fieldKind === "scalar") return { ...scalar(field.scalar), description };
-  if (field.fieldKind === "enum") return { enum: field.enum.values.map(({ name }) => name), description };
-  if (field.fieldKind === "list" && field.listKind === "message") {
-    return { type: "array", items: referTo(field.message, schemas), description };
-  }
-  if (field.fieldKind === "list" && field.listKind === "scalar") {
-    return { type: "array", items: scalar(field.scalar), description };
-  }
-  throw new Error(`${field.toString()} is of a kind that the OpenAPI document does not describe yet`);
-}
-
-/** @param {ScalarType} type */
-function scalar(type) {
-  const schema = SCALARS[/** @type {keyof typeof SCALARS} */ (type)];
-  if (schema === undefined) throw new Error(`${ScalarType[type]} is not described yet`);
-  return schema;
+  /** One value of the field. */
+  const value = () => {
+    if (field.message !== undefined) return referTo(field.message, schemas);
+    if (field.enum !== undefined) return { enum: field.enum.values.map(({ name }) => name) };
+    return SCALARS[/** @type {ScalarType} */ (field.scalar)];
+  };
+  if (field.fieldKind === "list") return { type: "array", items: value(), description };
+  if (field.fieldKind === "map") return { type: "object", additionalProperties: value(), description };
+  return { ...value(), description };
 }
 
 /** @param {Options} options */

@@ -26,9 +26,7 @@ export function createProfileService(deps: Deps): ServiceImpl<typeof ProfileServ
     async unlockPrivateData({ password, recoveryKey }, context) {
       const input = { password, recoveryKey, signal: context.signal };
       const opened = await deps.hasher.admit(() => unlockPrivateData(deps, callerOf(context), input));
-      const dataPrivate = readSealedData(PrivateDataSchema, opened);
-      opened?.fill(0);
-      return { dataPrivate };
+      return { dataPrivate: readSealedData(PrivateDataSchema, opened) };
     },
 
     async updatePrivateData(request, context) {

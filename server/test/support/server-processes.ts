@@ -25,7 +25,7 @@ export function bareEnvironment(env: Record<string, string> = {}): NodeJS.Proces
   return { PATH: process.env["PATH"], PORT: "0", METRICS_PORT: "0", RSA_BITS: "2048", ...env };
 }
 
-export async function createServerProcesses(): Promise<ServerProcesses> {
+export async function createServerProcesses(main = MAIN): Promise<ServerProcesses> {
   const folder = await mkdtemp(join(tmpdir(), "sello-start-"));
   const children = new Set<ChildProcess>();
 
@@ -45,7 +45,7 @@ export async function createServerProcesses(): Promise<ServerProcesses> {
     stop,
     stopAll,
     async start(env = {}) {
-      const child = spawn(process.execPath, [MAIN], { cwd: folder, env: bareEnvironment(env) });
+      const child = spawn(process.execPath, [main], { cwd: folder, env: bareEnvironment(env) });
       children.add(child);
       let text = "";
       child.stdout.on("data", (chunk) => {
