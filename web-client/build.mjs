@@ -1,4 +1,4 @@
-// Builds dist/auth.js: the client as one classic script. `node web-client/build.mjs --size` also prints its size.
+// Builds dist/auth.js, the client as one classic script, and dist/vault.min.js, the vault as an ES module beside it. `node web-client/build.mjs --size` also prints its size.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -24,13 +24,23 @@ const lean = {
 };
 
 /** The script, minified. */
-export async function buildScript() {
+export function buildScript() {
+  return bundle("src/auth-script.ts", "iife");
+}
+
+/** The module with `createVault`, minified, for the client that the script makes. */
+export function buildVault() {
+  return bundle("src/vault.ts", "esm");
+}
+
+/** @param {string} entry @param {"iife" | "esm"} format */
+async function bundle(entry, format) {
   const { outputFiles } = await build({
-    entryPoints: [here("src/auth-script.ts")],
+    entryPoints: [here(entry)],
     bundle: true,
     write: false,
     minify: true,
-    format: "iife",
+    format,
     platform: "browser",
     target: "es2022",
     legalComments: "none",
@@ -49,10 +59,12 @@ export function brotliBytes(contents) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const contents = await buildScript();
   await mkdir(here("dist"), { recursive: true });
-  await writeFile(here("dist/auth.js"), contents);
-  if (process.argv.includes("--size")) {
-    process.stdout.write(`web-client/dist/auth.js: ${contents.length} bytes, ${brotliBytes(contents)} with brotli\n`);
+  const made = { "auth.js": await buildScript(), "vault.min.js": await buildVault() };
+  for (const [name, contents] of Object.entries(made)) {
+    await writeFile(here(`dist/${name}`), contents);
+    if (process.argv.includes("--size")) {
+      process.stdout.write(`web-client/dist/${name}: ${contents.length} bytes, ${brotliBytes(contents)} with brotli\n`);
+    }
   }
 }

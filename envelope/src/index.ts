@@ -1,3 +1,5 @@
+export { decodeBase64url, encodeBase64url } from "./base64url.ts";
+export type { Bytes } from "./bytes.ts";
 export type { ClientChannel, SealedMessage } from "./client-channel.ts";
 export type { CurveName } from "./curves.ts";
 export type { EphemeralKey, FrontAlg, FrontAnswer, FrontEnvelope } from "./envelope.ts";

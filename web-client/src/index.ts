@@ -6,3 +6,4 @@ export type { AuthSession, AuthUser } from "./people.ts";
 export type { Pins } from "./pins.ts";
 export type { EnvelopeMode, Exchange } from "./sealing.ts";
 export type { AuthState } from "./session.ts";
+export { createVault, type OpenVault, type Vault } from "./vault.ts";

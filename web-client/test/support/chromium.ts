@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
-import { buildScript } from "../../build.mjs";
+import { buildScript, buildVault } from "../../build.mjs";
 import type { AuthScript } from "../../src/auth-script.ts";
 import type * as InPage from "../../src/index.ts";
 
@@ -30,6 +30,8 @@ declare global {
   var logout: AuthScript["logout"];
   var apiCall: AuthScript["apiCall"];
   var AuthError: AuthScript["AuthError"];
+  /** Of vault.min.js, in a page that has loaded `/add-vault.js`. */
+  var createVault: typeof InPage.createVault;
 }
 
 /** What a page may load: nothing inline, nothing evaluated. */
@@ -42,6 +44,8 @@ export async function startChromium() {
     ["/script", ["text/html", '<!doctype html><script src="/auth.js"></script>']],
     ["/module.js", ["text/javascript", await bundleModule()]],
     ["/auth.js", ["text/javascript", await buildScript()]],
+    ["/vault.min.js", ["text/javascript", await buildVault()]],
+    ["/add-vault.js", ["text/javascript", 'import * as vault from "/vault.min.js"; Object.assign(globalThis, vault);']],
   ]);
   const site = createServer((request, response) => {
     const [type, content] = files.get(request.url ?? "") ?? ["text/plain", ""];
