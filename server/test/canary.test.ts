@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { recoveryKeys } from "../src/crypto/recovery-keys.ts";
 import { shakeHands } from "./support/channel.ts";
 import { type Answer, call, newUser, refresh, type Tokens } from "./support/client.ts";
+import { profile } from "./support/profile.ts";
 import { hasRedisServer, isRequired, startRedisServer } from "./support/redis-server.ts";
 import { changePassword } from "./support/rpc.ts";
 import { recipientOf, seal } from "./support/seal.ts";
@@ -71,6 +73,8 @@ async function live(server: TestApp, secrets: Secrets): Promise<void> {
   await changePassword(server.url, first.access_token, change);
   await changePassword(server.url, first.access_token, { ...change, currentPassword: passwords.password });
 
+  await liveWithData(server, secrets, { token: first.access_token, password: passwords.next, wrong: passwords.wrong });
+
   const second = secrets.addTokens(await refresh(server.url, first.refresh_token));
   const third = secrets.addTokens(await refresh(server.url, second.refresh_token));
   await refresh(server.url, first.refresh_token);
@@ -79,6 +83,46 @@ async function live(server: TestApp, secrets: Secrets): Promise<void> {
 
   await liveSealed(server, secrets, { email, password: passwords.next });
   await failInside(server, () => post("/auth/register", { ...newUser(), password: passwords.last }));
+}
+
+/** Stores and reads a canary in every field that is not for everybody, in right ways and in wrong ones. */
+async function liveWithData(
+  server: TestApp,
+  secrets: Secrets,
+  { token, password, wrong }: { token: string; password: string; wrong: string },
+): Promise<void> {
+  const call = (method: string, body: object) => profile(server.url, method, { token, ...body });
+  const [phone = "", line = "", ...accounts] = ["phone", "address", "account", "another", "lost", "document"].map(
+    canary,
+  );
+  const [bankAccount, another, lost, documentNumber = ""] = accounts;
+  secrets.add(phone, line, ...accounts);
+  const dataProtected = { phone, address: { lines: [line] } };
+  expect((await call("UpdateProfile", { dataProtected })).status).toBe(200);
+  expect((await call("GetProfile", {})).dataProtected).toMatchObject(dataProtected);
+  await call("UpdateProfile", { dataProtected, updateMask: phone });
+  await call("UpdateProfile", { dataProtected: { phone: phone.repeat(1000) } });
+  await call("UpdateProfile", { dataProtected: { [phone]: phone, phone: [phone] } });
+
+  const update = { password, dataPrivate: { bankAccount, documentNumber } };
+  const { recoveryKey = "" } = await call("UpdatePrivateData", update);
+  await call("UpdatePrivateData", { ...update, password: wrong, dataPrivate: { bankAccount: lost } });
+  await call("UpdatePrivateData", {
+    password,
+    dataPrivate: { bankAccount: another },
+    updateMask: "dataPrivate.bankAccount",
+  });
+  const renewed = (await call("UpdatePrivateData", { password, newRecoveryKey: true })).recoveryKey ?? "";
+  const opened = await call("UnlockPrivateData", { password, recoveryKey: renewed });
+  expect(opened.dataPrivate).toStrictEqual({ bankAccount: another, documentNumber });
+  await call("UnlockPrivateData", { password, recoveryKey });
+  await call("UnlockPrivateData", { password: documentNumber, recoveryKey: documentNumber });
+  const secretsOf = (key: string) => [key, key.replaceAll("-", ""), recoveryKeys.parse(key) ?? expect.unreachable()];
+  secrets.add(...secretsOf(recoveryKey), ...secretsOf(renewed));
+
+  await server.db.query("UPDATE user_data SET key_version = 99");
+  expect((await call("GetProfile", {})).reason).toBe("internal");
+  expect((await call("UnlockPrivateData", { password })).reason).toBe("internal");
 }
 
 /** The same in envelopes of both forms. */
@@ -140,7 +184,10 @@ async function expectNoTrace(server: TestApp, secrets: Secrets, redis: { url: st
   const places = {
     log: { text: JSON.stringify(server.logs), holds: /Register.*no_more/ },
     metrics: { text: await metrics.text(), holds: /rpc_duration_seconds.*Register/ },
-    database: { text: await dumpDatabase(server.db), holds: /audit_events.*session\.refresh_reused/ },
+    database: {
+      text: await dumpDatabase(server.db),
+      holds: /^(?=[\s\S]*session\.refresh_reused)[\s\S]*user_keys .*private\.recovery/,
+    },
     ...(redis && { redis: { text: await dumpRedis(redis.url), holds: /^(?=[\s\S]*login_account)[\s\S]*kms1\./ } }),
   };
   const traces = secrets.traces();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDataCipher } from "../src/crypto/data-cipher.ts";
 import { loginUser, PASSWORD, registerUser } from "./support/client.ts";
 import { profile } from "./support/profile.ts";
 import { changePassword } from "./support/rpc.ts";
@@ -123,6 +124,39 @@ describe("private data", () => {
     const answer = await unlock(token, password, "", own.url);
     expect(answer).toMatchObject({ status: 500, reason: "internal" });
     expect(answer.dataPrivate).toBeUndefined();
+  });
+});
+
+describe("a dump of the database without the master key", () => {
+  test("does not open, though the password, the recovery key and all parameters are known", async () => {
+    const { user, recoveryKey } = await somebody();
+    const cipher = createDataCipher();
+    const { rows } = await server.db.query("SELECT purpose, wrapped_key, kdf, salt FROM user_keys WHERE user_id = $1", [
+      user.id,
+    ]);
+    expect(rows).toHaveLength(2);
+    const { hasher, recoveryKeys } = server.app.deps;
+    const password = rows.find(({ kdf }) => kdf !== null);
+    const guesses = [
+      await hasher.deriveKey(PASSWORD, password),
+      recoveryKeys.wrappingKey(recoveryKeys.parse(recoveryKey) ?? expect.unreachable()),
+    ];
+    const data = await server.db.query("SELECT ciphertext FROM user_data WHERE user_id = $1", [user.id]);
+    const sealed = rows.map(({ wrapped_key: text }) => Buffer.from(text.split(".")[2], "base64url"));
+    for (const key of guesses) {
+      for (const bytes of [...sealed, data.rows[0].ciphertext]) {
+        for (const purpose of ["private.password", "private.recovery", "data.private"] as const) {
+          expect(cipher.open(key, bytes, { userId: user.id, purpose, version: 1 })).toBeUndefined();
+        }
+      }
+    }
+    const whole = await server.app.deps.kms.unwrap(password.wrapped_key, {
+      purpose: "user-data:private.password:1",
+      subject: user.id,
+    });
+    const inner = whole?.secret ?? expect.unreachable();
+    const place = { userId: user.id, purpose: "private.password", version: 1 } as const;
+    expect(cipher.open(guesses[0] ?? expect.unreachable(), inner, place)).toHaveLength(32);
   });
 });
 
