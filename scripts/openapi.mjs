@@ -116,7 +116,7 @@ function describeParameters({ fields }, { path, hasBody }) {
   const inPath = new Set([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
   return fields.flatMap((field) => {
     if (field.fieldKind !== "scalar" || (hasBody && !inPath.has(field.name))) return [];
-    const parameter = { name: field.name, description: commentOf(field), schema: scalar(field.scalar) };
+    const parameter = { name: field.name, description: commentOf(field), schema: SCALARS[field.scalar] };
     return [inPath.has(field.name) ? { in: "path", required: true, ...parameter } : { in: "query", ...parameter }];
   });
 }

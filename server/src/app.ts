@@ -10,11 +10,13 @@ import { grantsSeal } from "./crypto/grants-seal.ts";
 import { createIdentifierHashes } from "./crypto/hash-identifier.ts";
 import { createHashPool, type HashPool } from "./crypto/hash-pool.ts";
 import type { KeyStore } from "./crypto/key-store.ts";
+import { mfaSecrets } from "./crypto/mfa-secrets.ts";
 import { createPasswordHasher } from "./crypto/passwords.ts";
 import { ids, randomKey } from "./crypto/random.ts";
 import { recoveryKeys } from "./crypto/recovery-keys.ts";
 import { refreshTokens } from "./crypto/refresh-tokens.ts";
 import { serviceSecrets } from "./crypto/service-secrets.ts";
+import { createTotp } from "./crypto/totp.ts";
 import { building, type Disposal } from "./disposal.ts";
 import { listenOnePort, type OnePortOptions } from "./http/one-port.ts";
 import { auditSealing } from "./jobs/audit-sealing.ts";
@@ -32,6 +34,8 @@ import { cleanUp } from "./postgres/clean-up.ts";
 import { createGrantsSource } from "./postgres/grants.ts";
 import { createIntegrityRecord } from "./postgres/integrity.ts";
 import { createLogins } from "./postgres/logins.ts";
+import { createMfaFactors } from "./postgres/mfa-factors.ts";
+import { createMfaLogins } from "./postgres/mfa-logins.ts";
 import { createPrivateStore } from "./postgres/private-data.ts";
 import { createProtectedStore } from "./postgres/protected-data.ts";
 import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
@@ -46,6 +50,7 @@ import { createReadiness } from "./rpc/readiness.ts";
 import { openAuditKey } from "./service/audit-key.ts";
 import { createGrants } from "./service/grants.ts";
 import type { IdentifierHashes } from "./service/identifier-ports.ts";
+import { createMfaDecoy } from "./service/mfa-decoy.ts";
 import type { Clock, Deps, Kms } from "./service/ports.ts";
 import { createRateLimits } from "./service/rate-limits.ts";
 import { rememberAccounts } from "./service/remembered-accounts.ts";
@@ -140,9 +145,16 @@ function buildDeps(
   disposal.defer(() => pool[Symbol.asyncDispose]());
   watchPool(metrics, pool);
   const { database } = stores;
+  const logins = createLogins(database, { lockout: config.lockout, identifiers });
+  const totp = createTotp({ window: config.totpWindow });
   return {
     accounts: createAccounts(database),
-    logins: createLogins(database, { lockout: config.lockout, identifiers }),
+    logins,
+    mfaLogins: createMfaLogins(database, { lockout: config.lockout, identifiers }, logins.takeBack),
+    mfaFactors: createMfaFactors(database, identifiers),
+    mfaSecrets,
+    mfaDecoy: createMfaDecoy({ kms, totp }),
+    totp,
     sessions: { ...createSessions(database, identifiers), ...createRefreshTokenStore(database) },
     hasher: createPasswordHasher(pool, { memoryKib, passes, pepper: secrets.passwordPepper }),
     passwordPolicy: { minLength: config.passwordMinLength, isCommon: createCommonPasswords().has },

@@ -29,6 +29,8 @@ export type Config = {
   sessionMaxAgeS: number;
   sessionIdleS: number | undefined;
   reauthenticationMaxAgeS: number;
+  totpWindow: number;
+  mfaIssuer: string;
   nestedTokens: boolean;
   signingAlg: "ES256" | "RS256" | "PS256" | "EdDSA";
   encryptionAlg: "ECDH-ES+A256KW" | "RSA-OAEP-256";
@@ -82,6 +84,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
   const refreshTtlS = read.integer("REFRESH_TTL_S", 604_800, 60, 31_536_000);
   const keysDir = read.text("KEYS_DIR", "keys");
   const kms = readKms({ read, problems, keysDir, production });
+  const issuer = read.url("ISSUER", "http://localhost:8080");
   const shortestGraceS = accessTtlS + ENVELOPE_SLACK_S;
 
   const config: Config = {
@@ -99,7 +102,7 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     dataDir: read.text("DATA_DIR", ".data"),
     databasePool: read.integer("DATABASE_POOL", 10, 1, 200),
     redisCluster: read.boolean("REDIS_CLUSTER", false),
-    issuer: read.url("ISSUER", "http://localhost:8080"),
+    issuer,
     audience: read.text("AUDIENCE", "sello"),
     accessTtlS,
     refreshTtlS,
@@ -107,6 +110,8 @@ export function readConfig(env: Env): { config: Config; secrets: Secrets } {
     sessionMaxAgeS: read.integer("SESSION_MAX_AGE_S", refreshTtlS, 60, 31_536_000),
     sessionIdleS: read.optionalInteger("SESSION_IDLE_S", 60, 31_536_000),
     reauthenticationMaxAgeS: read.integer("REAUTHENTICATION_MAX_AGE_S", 600, 30, 86_400),
+    totpWindow: read.integer("TOTP_WINDOW", 1, 0, 10),
+    mfaIssuer: read.label("MFA_ISSUER", new URL(issuer).hostname),
     nestedTokens: read.boolean("ACCESS_TOKEN_NESTED", true),
     signingAlg: read.oneOf("SIGNING_ALG", ["ES256", "RS256", "PS256", "EdDSA"], "ES256"),
     encryptionAlg: read.oneOf("ENCRYPTION_ALG", ["ECDH-ES+A256KW", "RSA-OAEP-256"], "ECDH-ES+A256KW"),

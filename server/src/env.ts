@@ -92,6 +92,15 @@ export function readEnv(env: Env, problems: string[]) {
       });
     },
 
+    /** A name that people see. A colon would end it in the URI that authenticator apps read. */
+    label(name: string, fallback: string): string {
+      const text = value(name);
+      if (text === undefined) return fallback;
+      return /^[^:\p{Cc}]{1,64}$/u.test(text)
+        ? text
+        : fail(name, "must have 1 to 64 characters and no colon", fallback);
+    },
+
     url(name: string, fallback: string): string {
       const text = value(name) ?? fallback;
       return URL.canParse(text) ? text : fail(name, "must be a URL", fallback);

@@ -4,6 +4,7 @@ import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
+import { MfaService } from "@sello/gen/auth/v1/mfa_service_pb";
 import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
 import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
@@ -41,6 +42,7 @@ import { errorInterceptor } from "./rpc/error-interceptor.ts";
 import { createOpenFront, frontEnvelope } from "./rpc/front-envelope.ts";
 import { createInfrastructure } from "./rpc/infrastructure.ts";
 import { createKeyService } from "./rpc/key-service.ts";
+import { createMfaService } from "./rpc/mfa-service.ts";
 import { type Policies, readPolicies } from "./rpc/policies.ts";
 import { createProcedures, implement, type Procedures } from "./rpc/procedures.ts";
 import { createProfileService } from "./rpc/profile-service.ts";
@@ -106,6 +108,7 @@ export async function createRequestListener(context: ListenerContext): Promise<R
 
 const SERVICES = [
   AuthService,
+  MfaService,
   ProfileService,
   ChannelService,
   KeyService,
@@ -158,6 +161,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
       implement(EnvelopeService, createEnvelopeService(envelopeDeps)),
       implement(UserService, createUserService(deps)),
       implement(RoleService, createRoleService(deps)),
+      implement(MfaService, createMfaService(deps)),
       ...createBackendServices(deps, { endedSessions, stopping }),
     ],
     {

@@ -5,6 +5,7 @@ import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { ChannelService } from "@sello/gen/auth/v1/channel_service_pb";
 import { KeyService } from "@sello/gen/auth/v1/key_service_pb";
+import { MfaService } from "@sello/gen/auth/v1/mfa_service_pb";
 import { Access } from "@sello/gen/auth/v1/policy_pb";
 import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { EnvelopeService } from "@sello/gen/backend/v1/envelope_service_pb";
@@ -20,6 +21,7 @@ import { startAppForTest } from "./support/start-app.ts";
 
 const SERVICES: DescService[] = [
   AuthService,
+  MfaService,
   ProfileService,
   ChannelService,
   KeyService,
@@ -36,11 +38,12 @@ describe("the surface", () => {
     const policies = readPolicies(SERVICES);
     const routes = readHttpRoutes(SERVICES);
     const lines = SERVICES.flatMap((service) => service.methods).map((method) => {
-      const { access, scope, permission, rateLimit, successStatus } = policies.of(method);
+      const { access, scope, permission, recentAuthentication, rateLimit, successStatus } = policies.of(method);
+      const recent = recentAuthentication ? ", recent" : "";
       const own = routes.filter((route) => route.method === method).map(({ verb, path }) => `${verb} ${path}`);
       return [
-        `${method.parent.typeName}/${method.name}`.padEnd(40),
-        (scope || permission || Access[access].toLowerCase()).padEnd(15),
+        `${method.parent.typeName}/${method.name}`.padEnd(44),
+        ((scope || permission || Access[access].toLowerCase()) + recent).padEnd(20),
         (rateLimit ?? "-").padEnd(12),
         (isSealable(method) ? "sealable" : "-").padEnd(8),
         (method.idempotency === 1 ? "reads" : "writes").padEnd(6),

@@ -5,11 +5,11 @@ import {
   type JsonObject,
   type JsonValue,
   type Message,
-  toJson,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import { type BoundFields, bindFields } from "../rpc/bound-fields.ts";
+import { toContractJson } from "../rpc/contract-json.ts";
 import { edgeKey } from "../rpc/edge.ts";
 import { parseJsonText } from "../rpc/json-text.ts";
 import type { Policies } from "../rpc/policies.ts";
@@ -106,7 +106,7 @@ function respondMessage(request: HttpRequest, response: HttpResponse, answer: Me
 
 /** Proto field names, except where the contract names the JSON member itself (`__front_enc__`). */
 function toRestJson(method: DescMethodUnary, message: Message): JsonObject {
-  const json = toJson(method.output, message, { useProtoFieldName: true, alwaysEmitImplicit: true }) as JsonObject;
+  const json = toContractJson(method.output, message);
   const { front_enc: front, session_enc: session, ...plain } = json;
   // A sealed answer is its envelope and nothing else.
   if (front !== undefined) return { __front_enc__: front };

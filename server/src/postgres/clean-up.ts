@@ -9,12 +9,14 @@ const KEPT_DAYS = {
   ended_sessions: 1,
   changed_users: 1,
   outbox_events: 7,
+  mfa_challenges: 0,
+  mfa_factors: 1,
 };
 const BATCH = 1000;
 /** A session takes its refresh tokens with it, a week's worth. */
 const SESSION_BATCH = 50;
 
-type Rows = { table: keyof typeof KEPT_DAYS; key: string; endsAt: string; batch: number };
+type Rows = { table: keyof typeof KEPT_DAYS; key: string; endsAt: string; only?: string; batch: number };
 type CleanUp = { query: Statement<{ gone: number }>; batch: number };
 
 const CLEAN_UPS: CleanUp[] = [
@@ -25,6 +27,8 @@ const CLEAN_UPS: CleanUp[] = [
   deleteOver({ table: "login_attempts", key: "id", endsAt: "attempted_at", batch: BATCH }),
   deleteOver({ table: "login_lockouts", key: "subject", endsAt: "touched_at", batch: BATCH }),
   deleteOver({ table: "outbox_events", key: "id", endsAt: "occurred_at", batch: BATCH }),
+  deleteOver({ table: "mfa_challenges", key: "token_hash", endsAt: "expires_at", batch: BATCH }),
+  deleteOver({ table: "mfa_factors", key: "id", endsAt: "created_at", only: "confirmed_at IS NULL", batch: BATCH }),
 ];
 
 /** Deletes what is over, in small batches that wait for nobody. Safe on every replica at once. Returns how many rows went. */
@@ -40,12 +44,12 @@ export async function cleanUp(db: Database, now: Date): Promise<number> {
   return total;
 }
 
-function deleteOver({ table, key, endsAt, batch }: Rows): CleanUp {
+function deleteOver({ table, key, endsAt, only = "true", batch }: Rows): CleanUp {
   const query = statement<{ gone: number }>(
     `clean_up_${table}`,
     `WITH gone AS (
       DELETE FROM ${table} WHERE ${key} IN (
-        SELECT ${key} FROM ${table} WHERE ${endsAt} < $1::timestamptz - make_interval(days => ${KEPT_DAYS[table]})
+        SELECT ${key} FROM ${table} WHERE ${endsAt} < $1::timestamptz - make_interval(days => ${KEPT_DAYS[table]}) AND ${only}
         LIMIT ${batch} FOR UPDATE SKIP LOCKED
       ) RETURNING 1
     ) SELECT count(*)::int AS gone FROM gone`,

@@ -10,6 +10,11 @@ export function nameSubject(id: string, kind: NameKind): string {
   return `('name:' || ${id} || ':${kind}')`;
 }
 
+/** The same where the kind of name is a column. */
+export function storedNameSubject(id: string, kindColumn: string): string {
+  return `('name:' || ${id} || ':' || ${kindColumn})`;
+}
+
 /** SQL of where the failures of a name that nobody has are counted, of its keyed hash. */
 export function unknownSubject(hash: string): string {
   return `('name:' || ${hash})`;

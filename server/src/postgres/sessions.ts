@@ -12,10 +12,10 @@ const OPEN = statement<{ id: string }>(
   "open_session",
   `WITH upgraded AS (
     UPDATE users SET password_hash = coalesce($11::text, password_hash)
-    WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND $11::text IS NOT NULL
+    WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND NOT mfa_enabled AND $11::text IS NOT NULL
     RETURNING id
   ), unchanged AS (
-    SELECT id FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND $11::text IS NULL FOR SHARE
+    SELECT id FROM users WHERE id = $2 AND password_hash = $10 AND disabled_at IS NULL AND NOT mfa_enabled AND $11::text IS NULL FOR SHARE
   ), verified AS (
     SELECT id FROM upgraded UNION ALL SELECT id FROM unchanged
   ), opened AS (

@@ -3,6 +3,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { LoginResponseSchema, SessionSchema, UserSchema } from "@sello/gen/auth/v1/auth_service_pb";
 import { ADMIN_ROLE, type User } from "../domain/user.ts";
 import type { Tokens } from "../service/grant.ts";
+import type { Challenge } from "../service/login.ts";
 import type { SessionRecord } from "../service/ports.ts";
 import { fromStoredPublicData } from "./public-data.ts";
 
@@ -35,6 +36,15 @@ export function tokenMembers(tokens: Tokens, options: { asCookie: boolean }): To
     refreshExpiresIn: tokens.refreshExpiresInS,
     ...(options.asCookie ? {} : { refreshToken: tokens.refreshToken }),
   };
+}
+
+/** What a login with a second factor gets: contract section 3. */
+export function challengeMembers({
+  challenge,
+  methods,
+  expiresInS,
+}: Challenge): MessageInitShape<typeof LoginResponseSchema> {
+  return { mfaRequired: true, mfaChallenge: challenge, mfaMethods: [...methods], expiresIn: expiresInS };
 }
 
 export function sessionMessage(session: SessionRecord, currentId: string): MessageInitShape<typeof SessionSchema> {

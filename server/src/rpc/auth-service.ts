@@ -3,14 +3,17 @@ import type { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
 import { AuthError } from "../domain/errors.ts";
 import { changePassword } from "../service/change-password.ts";
 import type { Grant, Tokens } from "../service/grant.ts";
-import { login } from "../service/login.ts";
+import { type Challenge, login } from "../service/login.ts";
 import { logout } from "../service/logout.ts";
 import type { Deps } from "../service/ports.ts";
+import { reauthenticate } from "../service/reauthenticate.ts";
 import { refreshToken } from "../service/refresh-token.ts";
 import { register } from "../service/register.ts";
 import { listSessions, revokeSession } from "../service/sessions.ts";
+import { verifyMfa } from "../service/verify-mfa.ts";
 import { bearerToken } from "./access-interceptor.ts";
-import { sessionMessage, tokenMembers, userMessage } from "./auth-messages.ts";
+import { challengeMembers, sessionMessage, tokenMembers, userMessage } from "./auth-messages.ts";
+import { callerOf } from "./caller.ts";
 import { bearerOf, edgeOf } from "./edge.ts";
 import { toStoredPublicData } from "./public-data.ts";
 import type { RefreshCookie } from "./refresh-cookie.ts";
@@ -37,8 +40,19 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     async login({ identifier, email, username, password, useCookie }, context) {
       const input = { identifier: onlyName([identifier, email, username]), password, signal: context.signal };
       const { client } = edgeOf(context);
-      const grant = await deps.hasher.admit(() => login(deps, client, input));
+      const result = await deps.hasher.admit(() => login(deps, client, input));
+      return isChallenge(result) ? challengeMembers(result) : grantMembers(result, context, useCookie);
+    },
+
+    async verifyMfa({ mfaChallenge, code, useCookie }, context) {
+      const grant = await verifyMfa(deps, edgeOf(context).client, { challenge: mfaChallenge, code });
       return grantMembers(grant, context, useCookie);
+    },
+
+    async reauthenticate({ password, code }, context) {
+      const input = { password, code, signal: context.signal };
+      const { accessToken, expiresInS } = await deps.hasher.admit(() => reauthenticate(deps, callerOf(context), input));
+      return { accessToken, tokenType: "Bearer", expiresIn: expiresInS };
     },
 
     // A token that came as a cookie goes back as one: no script may ever read it.
@@ -63,9 +77,8 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     },
 
     async changePassword({ currentPassword, newPassword }, context) {
-      const caller = { client: edgeOf(context).client, bearer: bearerOf(context) };
       const input = { currentPassword, newPassword, signal: context.signal };
-      return { revokedSessions: await deps.hasher.admit(() => changePassword(deps, caller, input)) };
+      return { revokedSessions: await deps.hasher.admit(() => changePassword(deps, callerOf(context), input)) };
     },
 
     async listSessions({ pageSize, pageToken }, context) {
@@ -75,7 +88,7 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
     },
 
     async revokeSession({ sessionId }, context) {
-      await revokeSession(deps, { client: edgeOf(context).client, bearer: bearerOf(context) }, sessionId);
+      await revokeSession(deps, callerOf(context), sessionId);
       return {};
     },
   };
@@ -83,6 +96,10 @@ export function createAuthService(deps: Deps, cookie: RefreshCookie): ServiceImp
 
 const NO_REFRESH_TOKEN =
   "There is no session to go on with: log in. (A cookie counts only in a JSON or Connect call from an allowed origin.)";
+
+function isChallenge(result: Grant | Challenge): result is Challenge {
+  return "challenge" in result;
+}
 
 /** The aliases are one field: whoever fills two of them means one person. */
 function onlyName(names: string[]): string {

@@ -1,16 +1,9 @@
-import {
-  create,
-  type DescField,
-  type DescMessage,
-  fromJson,
-  type JsonValue,
-  type Message,
-  toJson,
-} from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, fromJson, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { Interceptor } from "@connectrpc/connect";
 import { AuthError } from "../domain/errors.ts";
 import { bindFields } from "./bound-fields.ts";
+import { toContractJson } from "./contract-json.ts";
 import { edgeKey } from "./edge.ts";
 import { parseJsonText } from "./json-text.ts";
 import type { EnvelopePolicy, OpenedEnvelope, SealingKind } from "./sealing.ts";
@@ -110,7 +103,6 @@ async function sealAnswer(
 ): Promise<Message> {
   const target = desc.fields.find((candidate) => candidate.number === field);
   if (target === undefined) throw new Error(`${desc.typeName} has no field for a sealed answer`);
-  const json = toJson(desc, message, { useProtoFieldName: true, alwaysEmitImplicit: true });
-  const sealed = await opened.sealAnswer(JSON.stringify(json));
+  const sealed = await opened.sealAnswer(JSON.stringify(toContractJson(desc, message)));
   return create(desc, { [target.localName]: sealed });
 }

@@ -1,19 +1,35 @@
 import { AuthError } from "../domain/errors.ts";
 import { type Identifier, parseIdentifier } from "../domain/identifier.ts";
 import { isReadablePassword, PASSWORD_MAX_LENGTH } from "../domain/password-policy.ts";
-import { secondsUntil } from "../domain/session.ts";
+import { addSeconds, secondsUntil } from "../domain/session.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import { type Grant, issueTokens, prepareSession } from "./grant.ts";
+import { MFA_METHODS } from "./mfa-ports.ts";
 import type { AttemptPermit, Client, Deps } from "./ports.ts";
 import { verifyAttempt } from "./verify-attempt.ts";
 
 export type LoginDeps = Pick<
   Deps,
-  "logins" | "sessions" | "hasher" | "accessTokens" | "refreshTokens" | "limits" | "clock" | "ids" | "settings"
+  | "logins"
+  | "mfaLogins"
+  | "mfaSecrets"
+  | "sessions"
+  | "hasher"
+  | "accessTokens"
+  | "refreshTokens"
+  | "limits"
+  | "clock"
+  | "ids"
+  | "settings"
 >;
 export type LoginInput = { identifier: string; password: string; signal?: AbortSignal };
 
-export async function login(deps: LoginDeps, client: Client, input: LoginInput): Promise<Grant> {
+/** What a login with a second factor gets in the place of a session: what `verifyMfa` takes. */
+export type Challenge = { challenge: string; expiresInS: number; methods: readonly string[] };
+
+const CHALLENGE_S = 300;
+
+export async function login(deps: LoginDeps, client: Client, input: LoginInput): Promise<Grant | Challenge> {
   const identifier = parseInput(input);
   await deps.limits.spend("login_account", `${identifier.kind}:${identifier.key}`);
 
@@ -28,11 +44,20 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
     return refuse(deps, { client, identifier, attempt, now });
   }
 
+  const verified = { userId: account.user.id, password, hash: account.passwordHash };
+  const login = { userId: account.user.id, identifier };
+  if (account.user.mfaEnabled) {
+    const { token, hash } = deps.mfaSecrets.newChallenge();
+    const challenge = { ...login, hash, client, now, expiresAt: addSeconds(now, CHALLENGE_S) };
+    const made = await withHash(deps, verified, (hashes) => deps.mfaLogins.challenge({ ...challenge, ...hashes }));
+    if (made === undefined) return refuse(deps, { client, identifier, attempt, now });
+    // A right password is no failure, and until the second factor is right it forgives none.
+    await deps.logins.takeBack(attempt.countedAt, now);
+    return { challenge: token, expiresInS: CHALLENGE_S, methods: MFA_METHODS };
+  }
+
   const { session, refresh } = prepareSession(deps, client, now);
-  const opening = { session, userId: account.user.id, identifier };
-  const opened =
-    (await openWith(deps, opening, { password, hash: account.passwordHash })) ??
-    (await openWithNewHash(deps, opening, { password, hash: account.passwordHash }));
+  const opened = await withHash(deps, verified, (hashes) => deps.sessions.open({ ...login, session, ...hashes }));
   if (opened === undefined) return refuse(deps, { client, identifier, attempt, now });
 
   const tokens = await issueTokens(deps, {
@@ -46,23 +71,24 @@ export async function login(deps: LoginDeps, client: Client, input: LoginInput):
   return { user: account.user, tokens };
 }
 
-type Opening = Omit<Parameters<LoginDeps["sessions"]["open"]>[0], "passwordHash" | "upgradedHash">;
-type Verified = { password: string; hash: string };
+type Verified = { userId: string; password: string; hash: string };
+type Store = (hashes: { passwordHash: string; upgradedHash: string | undefined }) => Promise<true | undefined>;
 
-async function openWith(deps: LoginDeps, opening: Opening, { password, hash }: Verified): Promise<true | undefined> {
-  const upgradedHash = deps.hasher.isOutdated(hash) ? await hashIfFree(deps, password) : undefined;
-  return deps.sessions.open({ ...opening, passwordHash: hash, upgradedHash });
-}
-
-/** A login beside this one may have stored the same password's new hash: what counts is whether the password is right. */
-async function openWithNewHash(
-  deps: LoginDeps,
-  opening: Opening,
-  { password, hash }: Verified,
-): Promise<true | undefined> {
-  const latest = await deps.logins.passwordHash(opening.userId);
+/**
+ * Stores what a good password leads to, and the password's new hash where the old one is outdated. A login beside this one may
+ * have stored that already: what counts is whether the password is right.
+ */
+async function withHash(deps: LoginDeps, verified: Verified, store: Store): Promise<true | undefined> {
+  const { userId, password, hash } = verified;
+  const storeWith = async (passwordHash: string) => {
+    const upgradedHash = deps.hasher.isOutdated(passwordHash) ? await hashIfFree(deps, password) : undefined;
+    return store({ passwordHash, upgradedHash });
+  };
+  const stored = await storeWith(hash);
+  if (stored !== undefined) return stored;
+  const latest = await deps.logins.passwordHash(userId);
   if (latest === undefined || latest === hash || !(await deps.hasher.verify(latest, password))) return undefined;
-  return openWith(deps, opening, { password, hash: latest });
+  return storeWith(latest);
 }
 
 /** An upgrade can wait for a login that meets a shorter queue. */

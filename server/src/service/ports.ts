@@ -8,6 +8,7 @@ import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
 import type { AssignedRoles, GrantsOf } from "./grants.ts";
 import type { Lockouts } from "./lockout-ports.ts";
+import type { MfaDecoy, MfaFactors, MfaLogins, MfaSecrets, Totp } from "./mfa-ports.ts";
 import type {
   DataCipher,
   KeyDerivation,
@@ -195,7 +196,7 @@ export type SessionRecord = {
 export type Sessions = {
   /**
    * Opens a session after a good login, clears the count of failures, and stores the password's new hash where one is given.
-   * Undefined when the password was changed, or the user disabled, since the attempt began.
+   * Undefined when the password was changed, the user disabled, or a second factor turned on, since the attempt began.
    */
   open(login: {
     session: NewSession;
@@ -287,6 +288,8 @@ export type Settings = SessionLifetimes & {
   accessTtlS: number;
   refreshRetryGraceS: number;
   reauthenticationMaxAgeS: number;
+  /** Who asks for the codes, as authenticator apps show it. */
+  mfaIssuer: string;
 };
 
 /** Everything a use case may need. Each names its own few with `Pick`. */
@@ -312,6 +315,12 @@ export type Deps = {
   serviceSecrets: ServiceSecrets;
   /** A new key of 256 bits. */
   randomKey(): Buffer;
+  mfaLogins: MfaLogins;
+  mfaFactors: MfaFactors;
+  mfaSecrets: MfaSecrets;
+  /** What a code is tried at when there is no factor: the same work. */
+  mfaDecoy: MfaDecoy;
+  totp: Totp;
   clock: Clock;
   ids: Ids;
   settings: Settings;

@@ -6,14 +6,14 @@ export type RpcAnswer<T> = { status: number; headers: Headers; body: T; reason: 
 
 type ErrorDetails = { details?: { value: string }[] };
 
-/** Calls a method of `auth.v1.AuthService`. Bodies are in lowerCamelCase. */
+/** Calls a method, of `auth.v1.AuthService` unless it says otherwise. Bodies are in lowerCamelCase. */
 export async function rpc<T = Record<string, unknown>>(
   url: string,
   method: string,
-  options: { body?: object; token?: string; headers?: Record<string, string> } = {},
+  options: { body?: object; token?: string; headers?: Record<string, string>; service?: string } = {},
 ): Promise<RpcAnswer<T>> {
-  const { body = {}, token, headers = {} } = options;
-  const response = await fetch(`${url}/auth.v1.AuthService/${method}`, {
+  const { body = {}, token, headers = {}, service = "auth.v1.AuthService" } = options;
+  const response = await fetch(`${url}/${service}/${method}`, {
     method: "POST",
     headers: {
       "content-type": "application/json",

@@ -283,11 +283,149 @@ export declare type LoginRequest = Message<"auth.v1.LoginRequest"> & {
 export declare const LoginRequestSchema: GenMessage<LoginRequest>;
 
 /**
- * The tokens of the new session, and its user.
+ * The tokens of the new session, and its user; or, for a user with a second factor, a challenge and none of them.
  *
  * @generated from message auth.v1.LoginResponse
  */
 export declare type LoginResponse = Message<"auth.v1.LoginResponse"> & {
+  /**
+   * The access token; absent beside a challenge.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * `Bearer`; absent beside a challenge.
+   *
+   * @generated from field: string token_type = 2;
+   */
+  tokenType: string;
+
+  /**
+   * The life of the access token in seconds, or that of the challenge.
+   *
+   * @generated from field: int32 expires_in = 3;
+   */
+  expiresIn: number;
+
+  /**
+   * The refresh token; absent when it travels as a cookie, and beside a challenge.
+   *
+   * @generated from field: optional string refresh_token = 4;
+   */
+  refreshToken?: string | undefined;
+
+  /**
+   * The life of the refresh token in seconds; absent beside a challenge.
+   *
+   * @generated from field: int32 refresh_expires_in = 5;
+   */
+  refreshExpiresIn: number;
+
+  /**
+   * The user; absent beside a challenge.
+   *
+   * @generated from field: auth.v1.User user = 6;
+   */
+  user?: User | undefined;
+
+  /**
+   * True when the second factor is asked for; otherwise absent.
+   *
+   * @generated from field: bool mfa_required = 7;
+   */
+  mfaRequired: boolean;
+
+  /**
+   * What to send to `VerifyMfa`. It is no token: nothing else takes it.
+   *
+   * @generated from field: string mfa_challenge = 8;
+   */
+  mfaChallenge: string;
+
+  /**
+   * What the code may be: `totp`, of an authenticator app, or `recovery_code`.
+   *
+   * @generated from field: repeated string mfa_methods = 9;
+   */
+  mfaMethods: string[];
+
+  /**
+   * The sealed form of this answer.
+   *
+   * @generated from field: envelope.v1.FrontEnc front_enc = 100 [json_name = "__front_enc__"];
+   */
+  frontEnc?: FrontEnc | undefined;
+
+  /**
+   * The sealed form of this answer, in a channel.
+   *
+   * @generated from field: envelope.v1.SessionEnc session_enc = 101 [json_name = "__session_enc__"];
+   */
+  sessionEnc?: SessionEnc | undefined;
+};
+
+/**
+ * Describes the message auth.v1.LoginResponse.
+ * Use `create(LoginResponseSchema)` to create a new message.
+ */
+export declare const LoginResponseSchema: GenMessage<LoginResponse>;
+
+/**
+ * Asks for the session of a login that got a challenge.
+ *
+ * @generated from message auth.v1.VerifyMfaRequest
+ */
+export declare type VerifyMfaRequest = Message<"auth.v1.VerifyMfaRequest"> & {
+  /**
+   * The `mfa_challenge` of the login.
+   *
+   * @generated from field: string mfa_challenge = 1;
+   */
+  mfaChallenge: string;
+
+  /**
+   * The six digits that the authenticator app shows, or a recovery code. Spaces and hyphens do not count.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * Asks for the refresh token as a cookie; it is then absent from the body.
+   *
+   * @generated from field: bool use_cookie = 3;
+   */
+  useCookie: boolean;
+
+  /**
+   * The sealed form of this request.
+   *
+   * @generated from field: envelope.v1.FrontEnc front_enc = 100 [json_name = "__front_enc__"];
+   */
+  frontEnc?: FrontEnc | undefined;
+
+  /**
+   * The sealed form of this request, in a channel.
+   *
+   * @generated from field: envelope.v1.SessionEnc session_enc = 101 [json_name = "__session_enc__"];
+   */
+  sessionEnc?: SessionEnc | undefined;
+};
+
+/**
+ * Describes the message auth.v1.VerifyMfaRequest.
+ * Use `create(VerifyMfaRequestSchema)` to create a new message.
+ */
+export declare const VerifyMfaRequestSchema: GenMessage<VerifyMfaRequest>;
+
+/**
+ * The tokens of the new session, and its user.
+ *
+ * @generated from message auth.v1.VerifyMfaResponse
+ */
+export declare type VerifyMfaResponse = Message<"auth.v1.VerifyMfaResponse"> & {
   /**
    * The access token.
    *
@@ -346,10 +484,10 @@ export declare type LoginResponse = Message<"auth.v1.LoginResponse"> & {
 };
 
 /**
- * Describes the message auth.v1.LoginResponse.
- * Use `create(LoginResponseSchema)` to create a new message.
+ * Describes the message auth.v1.VerifyMfaResponse.
+ * Use `create(VerifyMfaResponseSchema)` to create a new message.
  */
-export declare const LoginResponseSchema: GenMessage<LoginResponse>;
+export declare const VerifyMfaResponseSchema: GenMessage<VerifyMfaResponse>;
 
 /**
  * Asks for the successor of a refresh token.
@@ -575,6 +713,95 @@ export declare type GetMeResponse = Message<"auth.v1.GetMeResponse"> & {
  * Use `create(GetMeResponseSchema)` to create a new message.
  */
 export declare const GetMeResponseSchema: GenMessage<GetMeResponse>;
+
+/**
+ * Proves once more who the caller is.
+ *
+ * @generated from message auth.v1.ReauthenticateRequest
+ */
+export declare type ReauthenticateRequest = Message<"auth.v1.ReauthenticateRequest"> & {
+  /**
+   * The password.
+   *
+   * @generated from field: string password = 1;
+   */
+  password: string;
+
+  /**
+   * A code of the authenticator app, or a recovery code: for users with a second factor. Otherwise it is not looked at.
+   *
+   * @generated from field: string code = 2;
+   */
+  code: string;
+
+  /**
+   * The sealed form of this request.
+   *
+   * @generated from field: envelope.v1.FrontEnc front_enc = 100 [json_name = "__front_enc__"];
+   */
+  frontEnc?: FrontEnc | undefined;
+
+  /**
+   * The sealed form of this request, in a channel.
+   *
+   * @generated from field: envelope.v1.SessionEnc session_enc = 101 [json_name = "__session_enc__"];
+   */
+  sessionEnc?: SessionEnc | undefined;
+};
+
+/**
+ * Describes the message auth.v1.ReauthenticateRequest.
+ * Use `create(ReauthenticateRequestSchema)` to create a new message.
+ */
+export declare const ReauthenticateRequestSchema: GenMessage<ReauthenticateRequest>;
+
+/**
+ * The proof is on the session.
+ *
+ * @generated from message auth.v1.ReauthenticateResponse
+ */
+export declare type ReauthenticateResponse = Message<"auth.v1.ReauthenticateResponse"> & {
+  /**
+   * A fresh access token of the same session. The ones before stay good.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * `Bearer`.
+   *
+   * @generated from field: string token_type = 2;
+   */
+  tokenType: string;
+
+  /**
+   * The life of the access token in seconds.
+   *
+   * @generated from field: int32 expires_in = 3;
+   */
+  expiresIn: number;
+
+  /**
+   * The sealed form of this answer.
+   *
+   * @generated from field: envelope.v1.FrontEnc front_enc = 100 [json_name = "__front_enc__"];
+   */
+  frontEnc?: FrontEnc | undefined;
+
+  /**
+   * The sealed form of this answer, in a channel.
+   *
+   * @generated from field: envelope.v1.SessionEnc session_enc = 101 [json_name = "__session_enc__"];
+   */
+  sessionEnc?: SessionEnc | undefined;
+};
+
+/**
+ * Describes the message auth.v1.ReauthenticateResponse.
+ * Use `create(ReauthenticateResponseSchema)` to create a new message.
+ */
+export declare const ReauthenticateResponseSchema: GenMessage<ReauthenticateResponse>;
 
 /**
  * Asks for another password.
@@ -880,6 +1107,7 @@ export declare const AuthService: GenService<{
   /**
    * Opens a session for a user who knows the password. Every attempt is recorded, and counted before the password is
    * looked at: parallel guesses count one by one.
+   * Where the user has a second factor no session is opened: the answer holds a challenge for `VerifyMfa`, and no tokens.
    *
    * Fails with `invalid_credentials` (unknown user and wrong password alike), `account_locked`, `rate_limited`, `overloaded`.
    *
@@ -889,6 +1117,21 @@ export declare const AuthService: GenService<{
     methodKind: "unary";
     input: typeof LoginRequestSchema;
     output: typeof LoginResponseSchema;
+  },
+  /**
+   * Opens the session of a login that asked for the second factor. A code of the authenticator app and a recovery code are
+   * each accepted once. Every try counts before the code is looked at, at the challenge, which the fifth wrong code ends, and
+   * like a failed login at the account. The same client (its user agent) must call that got the challenge.
+   *
+   * Fails with `mfa_invalid` (a wrong, used or late code, and a challenge that is unknown or over, alike), `account_locked`,
+   * `rate_limited`.
+   *
+   * @generated from rpc auth.v1.AuthService.VerifyMfa
+   */
+  verifyMfa: {
+    methodKind: "unary";
+    input: typeof VerifyMfaRequestSchema;
+    output: typeof VerifyMfaResponseSchema;
   },
   /**
    * Exchanges a refresh token for its successor and a fresh access token. Rotation is atomic.
@@ -926,10 +1169,24 @@ export declare const AuthService: GenService<{
     output: typeof GetMeResponseSchema;
   },
   /**
+   * Proves once more who the caller is, for calls that ask for a recent proof. The session goes on; the fresh access token says
+   * in `auth_time` when that was. A user with a second factor sends a code, too, which is then used up.
+   *
+   * Fails with `invalid_credentials` when the password is wrong and `mfa_invalid` when the code is (both counted like a failed
+   * login), `account_locked`, `rate_limited`, `overloaded`.
+   *
+   * @generated from rpc auth.v1.AuthService.Reauthenticate
+   */
+  reauthenticate: {
+    methodKind: "unary";
+    input: typeof ReauthenticateRequestSchema;
+    output: typeof ReauthenticateResponseSchema;
+  },
+  /**
    * Replaces the password. Every other session of the user ends; the caller's goes on.
    *
    * Fails with `invalid_credentials` when the current password is wrong (counted like a failed login), `weak_password`,
-   * `account_locked`, `overloaded`.
+   * `account_locked`, `overloaded`, and, for a user with a second factor, with `reauthentication_required`.
    *
    * @generated from rpc auth.v1.AuthService.ChangePassword
    */

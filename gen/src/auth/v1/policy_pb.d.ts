@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import type { GenEnum, GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
-import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import type { FieldOptions, MethodOptions } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file auth/v1/policy.proto.
@@ -138,4 +138,11 @@ export declare const permission: GenExtension<MethodOptions, string>;
  * @generated from extension: bool recent_authentication = 50006;
  */
 export declare const recent_authentication: GenExtension<MethodOptions, boolean>;
+
+/**
+ * Whether plain HTTP/JSON leaves this field out when it is empty. Other fields it writes, whatever they hold.
+ *
+ * @generated from extension: bool omit_when_empty = 50101;
+ */
+export declare const omit_when_empty: GenExtension<FieldOptions, boolean>;
 
