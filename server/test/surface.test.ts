@@ -53,44 +53,51 @@ describe("the surface", () => {
     });
     expect(`\n${lines.join("\n")}\n`).toMatchInlineSnapshot(`
       "
-      auth.v1.AuthService/Register             | public          | register_ip  | sealable | writes | 201 | POST /auth/register
-      auth.v1.AuthService/Login                | public          | login_ip     | sealable | writes | 200 | POST /auth/login, POST /auth/token
-      auth.v1.AuthService/RefreshToken         | public          | refresh_ip   | sealable | writes | 200 | POST /auth/token/refresh
-      auth.v1.AuthService/Logout               | public          | refresh_ip   | sealable | writes | 200 | POST /auth/logout
-      auth.v1.AuthService/GetMe                | bearer          | -            | sealable | reads  | 200 | GET /auth/me
-      auth.v1.AuthService/ChangePassword       | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.AuthService/ListSessions         | bearer          | -            | sealable | reads  | 200 | -
-      auth.v1.AuthService/RevokeSession        | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.ProfileService/GetProfile        | bearer          | -            | sealable | reads  | 200 | -
-      auth.v1.ProfileService/UpdateProfile     | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.ProfileService/UnlockPrivateData | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.ProfileService/UpdatePrivateData | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.ProfileService/GetVault          | bearer          | -            | sealable | reads  | 200 | -
-      auth.v1.ProfileService/PutVault          | bearer          | -            | sealable | writes | 200 | -
-      auth.v1.ChannelService/Handshake         | public          | handshake_ip | sealable | writes | 200 | POST /auth/handshake
-      auth.v1.KeyService/GetJwks               | public          | -            | -        | reads  | 200 | GET /.well-known/jwks.json
-      admin.v1.UserService/ListUsers           | users:read      | -            | sealable | reads  | 200 | GET /admin/users
-      admin.v1.UserService/GetUser             | users:read      | -            | sealable | reads  | 200 | GET /admin/users/{user_id}
-      admin.v1.UserService/CreateUser          | users:write     | -            | sealable | writes | 201 | POST /admin/users
-      admin.v1.UserService/UpdateUser          | users:write     | -            | sealable | writes | 200 | PATCH /admin/users/{user_id}
-      admin.v1.UserService/DeleteUser          | users:write     | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}
-      admin.v1.UserService/UnlockUser          | users:write     | -            | sealable | writes | 200 | POST /admin/users/{user_id}:unlock
-      admin.v1.UserService/RevokeUserSessions  | users:write     | -            | sealable | writes | 200 | -
-      admin.v1.UserService/ListAuditEvents     | audit:read      | -            | sealable | reads  | 200 | -
-      admin.v1.RoleService/ListRoles           | roles:read      | -            | sealable | reads  | 200 | GET /admin/roles
-      admin.v1.RoleService/GetRole             | roles:read      | -            | sealable | reads  | 200 | GET /admin/roles/{name}
-      admin.v1.RoleService/CreateRole          | roles:write     | -            | sealable | writes | 201 | POST /admin/roles
-      admin.v1.RoleService/UpdateRole          | roles:write     | -            | sealable | writes | 200 | PATCH /admin/roles/{name}
-      admin.v1.RoleService/DeleteRole          | roles:write     | -            | sealable | writes | 200 | DELETE /admin/roles/{name}
-      admin.v1.RoleService/AssignRole          | roles:write     | -            | sealable | writes | 200 | PUT /admin/users/{user_id}/roles/{name}
-      admin.v1.RoleService/RevokeRole          | roles:write     | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}/roles/{name}
-      backend.v1.TokenService/ValidateToken    | tokens:validate | -            | -        | reads  | 200 | -
-      backend.v1.TokenService/WatchRevocations | tokens:validate | -            | -        | reads  | 200 | -
-      backend.v1.EnvelopeService/Open          | envelopes:use   | -            | -        | writes | 200 | -
-      backend.v1.EnvelopeService/Seal          | envelopes:use   | -            | -        | writes | 200 | -
-      backend.v1.KmsService/CreateUserKey      | kms:use         | -            | -        | writes | 200 | -
-      backend.v1.KmsService/DecryptKey         | kms:use         | -            | -        | reads  | 200 | -
-      backend.v1.UserDataService/GetProtectedData | users:read_protected | -            | -        | reads  | 200 | -
+      auth.v1.AuthService/Register                 | public               | register_ip  | sealable | writes | 201 | POST /auth/register
+      auth.v1.AuthService/Login                    | public               | login_ip     | sealable | writes | 200 | POST /auth/login, POST /auth/token
+      auth.v1.AuthService/VerifyMfa                | public               | login_ip     | sealable | writes | 200 | POST /auth/mfa/verify
+      auth.v1.AuthService/RefreshToken             | public               | refresh_ip   | sealable | writes | 200 | POST /auth/token/refresh
+      auth.v1.AuthService/Logout                   | public               | refresh_ip   | sealable | writes | 200 | POST /auth/logout
+      auth.v1.AuthService/GetMe                    | bearer               | -            | sealable | reads  | 200 | GET /auth/me
+      auth.v1.AuthService/Reauthenticate           | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.AuthService/ChangePassword           | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.AuthService/ListSessions             | bearer               | -            | sealable | reads  | 200 | -
+      auth.v1.AuthService/RevokeSession            | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.MfaService/GetFactors                | bearer               | -            | sealable | reads  | 200 | -
+      auth.v1.MfaService/EnrollTotp                | bearer, recent       | -            | sealable | writes | 200 | -
+      auth.v1.MfaService/ConfirmTotp               | bearer, recent       | -            | sealable | writes | 200 | -
+      auth.v1.MfaService/DisableTotp               | bearer, recent       | -            | sealable | writes | 200 | -
+      auth.v1.MfaService/RegenerateRecoveryCodes   | bearer, recent       | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/GetProfile            | bearer               | -            | sealable | reads  | 200 | -
+      auth.v1.ProfileService/UpdateProfile         | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/UnlockPrivateData     | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/UpdatePrivateData     | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.ProfileService/GetVault              | bearer               | -            | sealable | reads  | 200 | -
+      auth.v1.ProfileService/PutVault              | bearer               | -            | sealable | writes | 200 | -
+      auth.v1.ChannelService/Handshake             | public               | handshake_ip | sealable | writes | 200 | POST /auth/handshake
+      auth.v1.KeyService/GetJwks                   | public               | -            | -        | reads  | 200 | GET /.well-known/jwks.json
+      admin.v1.UserService/ListUsers               | users:read           | -            | sealable | reads  | 200 | GET /admin/users
+      admin.v1.UserService/GetUser                 | users:read           | -            | sealable | reads  | 200 | GET /admin/users/{user_id}
+      admin.v1.UserService/CreateUser              | users:write          | -            | sealable | writes | 201 | POST /admin/users
+      admin.v1.UserService/UpdateUser              | users:write          | -            | sealable | writes | 200 | PATCH /admin/users/{user_id}
+      admin.v1.UserService/DeleteUser              | users:write          | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}
+      admin.v1.UserService/UnlockUser              | users:write          | -            | sealable | writes | 200 | POST /admin/users/{user_id}:unlock
+      admin.v1.UserService/RevokeUserSessions      | users:write          | -            | sealable | writes | 200 | -
+      admin.v1.UserService/ListAuditEvents         | audit:read           | -            | sealable | reads  | 200 | -
+      admin.v1.RoleService/ListRoles               | roles:read           | -            | sealable | reads  | 200 | GET /admin/roles
+      admin.v1.RoleService/GetRole                 | roles:read           | -            | sealable | reads  | 200 | GET /admin/roles/{name}
+      admin.v1.RoleService/CreateRole              | roles:write          | -            | sealable | writes | 201 | POST /admin/roles
+      admin.v1.RoleService/UpdateRole              | roles:write          | -            | sealable | writes | 200 | PATCH /admin/roles/{name}
+      admin.v1.RoleService/DeleteRole              | roles:write          | -            | sealable | writes | 200 | DELETE /admin/roles/{name}
+      admin.v1.RoleService/AssignRole              | roles:write          | -            | sealable | writes | 200 | PUT /admin/users/{user_id}/roles/{name}
+      admin.v1.RoleService/RevokeRole              | roles:write          | -            | sealable | writes | 200 | DELETE /admin/users/{user_id}/roles/{name}
+      backend.v1.TokenService/ValidateToken        | tokens:validate      | -            | -        | reads  | 200 | -
+      backend.v1.TokenService/WatchRevocations     | tokens:validate      | -            | -        | reads  | 200 | -
+      backend.v1.EnvelopeService/Open              | envelopes:use        | -            | -        | writes | 200 | -
+      backend.v1.EnvelopeService/Seal              | envelopes:use        | -            | -        | writes | 200 | -
+      backend.v1.KmsService/CreateUserKey          | kms:use              | -            | -        | writes | 200 | -
+      backend.v1.KmsService/DecryptKey             | kms:use              | -            | -        | reads  | 200 | -
+      backend.v1.UserDataService/GetProtectedData  | users:read_protected | -            | -        | reads  | 200 | -
       "
     `);
   });
