@@ -8,6 +8,7 @@ import { createServiceAccount, disableServiceAccount, listServiceAccounts } from
 import { unlock } from "./cli/unlock.ts";
 import { ConfigError, readEnvironment } from "./config.ts";
 import { AuthError } from "./domain/errors.ts";
+import { MissingMasterKeyError } from "./kms/local.ts";
 import { StartError } from "./start-error.ts";
 
 const COMMANDS: Record<string, Command> = {
@@ -56,7 +57,9 @@ async function main(words: string[]): Promise<void> {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  const isPlain = [UsageError, ConfigError, StartError].some((kind) => error instanceof kind) || hasWords(error);
+  const isPlain =
+    [UsageError, ConfigError, StartError, MissingMasterKeyError].some((kind) => error instanceof kind) ||
+    hasWords(error);
   console.error(isPlain ? (error as Error).message : error);
   process.exitCode = 1;
 }

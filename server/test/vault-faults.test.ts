@@ -193,3 +193,12 @@ describe("a start", () => {
     await expect(open({ readToken: async () => token })).rejects.toThrow("the token of Vault is empty, or no text");
   });
 });
+
+test("connections that Vault closes just when they are used again cost nobody a call", async () => {
+  const many = () => Promise.all(Array.from({ length: 8 }, () => kms.unwrap(wrapped, CONTEXT)));
+  for (let round = 0; round < 10; round++) {
+    await many();
+    vault.dropConnections();
+    expect(await many()).toStrictEqual(Array(8).fill({ secret: SECRET, isCurrent: true }));
+  }
+});

@@ -34,6 +34,9 @@ const LONGEST_RETRY_MS = 30_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_SOCKETS = 32;
 
+/** What is met on a connection that the other end closed. */
+const CLOSED = ["ECONNRESET", "EPIPE"];
+
 /** Answers that say nothing of the request. */
 const AWAY: Record<number, string> = {
   412: "lags behind what it confirmed before",
@@ -77,20 +80,19 @@ export function createVaultHttp({ address, namespace, ca }: VaultHttpOptions): V
     });
   }
 
-  async function attempt(request: VaultRequest, signal: AbortSignal): Promise<VaultAnswer> {
-    // A connection that Vault closed while it was idle: the request never got there, or does no harm a second time.
-    const received = await exchange(request, signal).catch((error: { code?: string; reused?: boolean }) => {
-      if (error.code !== "ECONNRESET" || error.reused !== true) throw error;
-      return exchange(request, signal);
+  /** A connection that Vault closed while it was idle: the request never got there, or does no harm a second time. */
+  function exchangeOnOpen(request: VaultRequest, signal: AbortSignal): Promise<Received> {
+    return exchange(request, signal).catch((error: { code?: string; reused?: boolean }) => {
+      if (error.reused !== true || !CLOSED.includes(error.code ?? "")) throw error;
+      return exchangeOnOpen(request, signal);
     });
-    return understand(received);
   }
 
   return {
     async send(request) {
       const abort = new AbortController();
       try {
-        return await breaker(() => attempt(request, abort.signal));
+        return await breaker(async () => understand(await exchangeOnOpen(request, abort.signal)));
       } catch (error) {
         abort.abort();
         if (error instanceof VaultError) throw error;

@@ -1,13 +1,11 @@
-/** The names that an account has. */
-export type NameKind = "email" | "username";
 export type LockoutSettings = { threshold: number; windowS: number; lockS: number };
 
 /** No lock is longer than a day, and a day without a lock or an attempt forgets the strikes. */
 const LONGEST_LOCK_S = 86_400;
 
-/** SQL of where the failures of an account's name are counted: by its owner, since the name itself may not be kept. */
-export function nameSubject(id: string, kind: NameKind): string {
-  return `('name:' || ${id} || ':${kind}')`;
+/** SQL of where the failures of an account's name are counted, `kind` being email or username: the name itself is not kept. */
+export function nameSubject(id: string, kind: string): string {
+  return `('name:' || ${id} || ':' || ${kind})`;
 }
 
 /** The same where the kind of name is a column. */
@@ -60,7 +58,8 @@ export function limitValues(settings: LockoutSettings): [number, number, number]
 
 /** Common table expressions that forget the failures of each `user_id` of `from`: the account's, and those of both its names. */
 export function forgiveFailures(from: string): string {
-  const subjects = [nameSubject("users.id", "email"), nameSubject("users.id", "username"), accountSubject("users.id")];
+  const names = ["'email'", "'username'"].map((kind) => nameSubject("users.id", kind));
+  const subjects = [...names, accountSubject("users.id")];
   return `forgivable AS (
     SELECT login_lockouts.subject
     FROM ${from} AS whose JOIN users ON users.id = whose.user_id JOIN login_lockouts ON subject = ANY(ARRAY[${subjects.join(", ")}])

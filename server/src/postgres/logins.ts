@@ -8,7 +8,6 @@ import {
   countAttempt,
   type LockoutSettings,
   limitValues,
-  type NameKind,
   nameSubject,
   unknownSubject,
 } from "./lockouts.ts";
@@ -31,13 +30,13 @@ const FIND_GRANTS = "LEFT JOIN LATERAL effective_grants(users.id) AS grants ON t
  * nobody has is counted like an account too, under an id made of it, and costs the hash of the account whose id comes next.
  * $6 and $7 are what the identifier is counted at when nobody has it: its hash, and the id that is made of it.
  */
-function beginStatement(name: string, find: string, kind: NameKind) {
+function beginStatement(name: string, find: string, kind: "email" | "username") {
   return statement<BeginRow>(
     name,
     `WITH account AS (
       SELECT ${ACCOUNT_COLUMNS} FROM users WHERE ${find}
     ), ${countAttempt("by_name", {
-      subject: `coalesce((SELECT ${nameSubject("id", kind)} FROM account), ${unknownSubject("$6::text")})`,
+      subject: `coalesce((SELECT ${nameSubject("id", `'${kind}'`)} FROM account), ${unknownSubject("$6::text")})`,
       from: "",
     })},
     ${countAttempt("by_account", {

@@ -29,6 +29,8 @@ export type VaultStandIn = {
   deny(...prefixes: string[]): void;
   /** Takes requests and never answers. */
   beSilent(silent: boolean): void;
+  /** Closes every connection, as for idling, and goes on. */
+  dropConnections(): void;
   /** Closes the port and every connection; `start` opens the same port again. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -101,6 +103,7 @@ export async function startVaultStandIn(options: StandInOptions = {}): Promise<V
     beSilent: (isSilent) => {
       silent = isSilent;
     },
+    dropConnections: () => server.closeAllConnections(),
     stop,
     start,
   };
