@@ -42,7 +42,7 @@ import { createRefreshTokenStore } from "./postgres/refresh-tokens.ts";
 import { createServerKeys } from "./postgres/server-keys.ts";
 import { createServiceAccounts } from "./postgres/service-accounts.ts";
 import { createSessions } from "./postgres/sessions.ts";
-import { createLockouts } from "./postgres/unlock.ts";
+import { createUnlocks } from "./postgres/unlocks.ts";
 import { createVaults } from "./postgres/vaults.ts";
 import { readTls } from "./read-tls.ts";
 import { createRequestListener } from "./request-listener.ts";
@@ -184,9 +184,9 @@ function buildDeps(
     dataCipher: createDataCipher(),
     recoveryKeys,
     auditTrail: createAuditTrail(database),
-    lockouts: createLockouts(database),
     administration: createAdministration(database),
     grants: createGrants({ source: createGrantsSource(database), shared: stores.grants, seal: grantsSeal }),
+    unlocks: createUnlocks(database),
     serviceAccounts: rememberAccounts(createServiceAccounts(database)),
     serviceSecrets,
     randomKey,

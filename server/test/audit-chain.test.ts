@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { auditHashes } from "../src/crypto/audit-chain.ts";
-import { SEALED_FIELDS, type SealableEvent } from "../src/service/audit-ports.ts";
+import { SEALED_FIELDS, type SealableEvent } from "../src/service/audit-chain-ports.ts";
 
 const USER = "0b6b2f0e-5f3c-4a51-9d8e-3c1f6f2a7b10";
 const EVENT: SealableEvent = {

@@ -27,7 +27,7 @@ describe("an unlocked user", () => {
     expect((await loginUser(server.url, other.email)).status).toBe(423);
     const { rows } = await server.db.query(
       `SELECT result, actor_id, subject_id, host(ip) AS ip, user_agent, request_id, detail FROM audit_events
-      WHERE type = 'account.unlocked'`,
+      WHERE type = 'user.unlocked'`,
     );
     const where = { ip: "198.51.100.4", user_agent: "console", request_id: "r-1" };
     const event = { result: "success", actor_id: ADMIN.actorId, subject_id: user.id, ...where, detail: { cleared: 3 } };
@@ -50,7 +50,7 @@ describe("an unlocked user", () => {
       await unlockUser(server.app.deps, OPERATOR, user.id);
     }
     const { rows } = await server.db.query(
-      "SELECT actor_id, ip, user_agent, detail FROM audit_events WHERE type = 'account.unlocked' ORDER BY id",
+      "SELECT actor_id, ip, user_agent, detail FROM audit_events WHERE type = 'user.unlocked' ORDER BY id",
     );
     const from = { actor_id: null, ip: null, user_agent: "cli" };
     expect(rows).toStrictEqual([3, 0, 0].map((cleared) => ({ ...from, detail: { by: "cli", cleared } })));

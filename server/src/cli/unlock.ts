@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { systemClock } from "../clock.ts";
-import { createLockouts } from "../postgres/unlock.ts";
+import { createUnlocks } from "../postgres/unlocks.ts";
 import { findUserId, unlockUser } from "../service/unlock-user.ts";
 import { type Command, UsageError, withStores } from "./command.ts";
 
@@ -18,7 +18,7 @@ export const unlock: Command = {
     if (name === undefined || more.length > 0)
       throw new UsageError("Give the email, the username or the id of one user.");
     await withStores(environment, async ({ database }) => {
-      const deps = { lockouts: createLockouts(database), clock: systemClock };
+      const deps = { unlocks: createUnlocks(database), clock: systemClock };
       await unlockUser(deps, OPERATOR, await findUserId(deps, name));
     });
     console.log(`${name} may try again.`);

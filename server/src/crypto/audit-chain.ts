@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
-import { type AuditHashes, SEALED_FIELDS } from "../service/audit-ports.ts";
+import { type AuditHashes, SEALED_FIELDS } from "../service/audit-chain-ports.ts";
 
 const DIGEST_BYTES = 32;
 /** Each hash begins with what it is of: none can be taken for another. */

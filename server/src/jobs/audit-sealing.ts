@@ -1,4 +1,4 @@
-import type { AuditSeals, ChainHead } from "../service/audit-ports.ts";
+import type { AuditSeals, ChainHead } from "../service/audit-chain-ports.ts";
 import { formatHead, type SealAuditDeps, sealAudit } from "../service/seal-audit.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Job } from "./schedule.ts";

@@ -1,4 +1,4 @@
-import type { AuditArchive } from "../service/audit-ports.ts";
+import type { AuditArchive } from "../service/audit-chain-ports.ts";
 import { type Database, inTransaction, run, runInBulk, runOne, statement } from "./database.ts";
 import { recordEvent } from "./events.ts";
 

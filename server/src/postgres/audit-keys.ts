@@ -1,4 +1,4 @@
-import type { AuditKeys } from "../service/audit-ports.ts";
+import type { AuditKeys } from "../service/audit-chain-ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 
 const FIND = statement<{ wrapped: string }>("audit_key_find", "SELECT wrapped FROM audit_key");

@@ -1,4 +1,4 @@
-import type { AuditReader, Seal, SealableEvent } from "../service/audit-ports.ts";
+import type { AuditReader, Seal, SealableEvent } from "../service/audit-chain-ports.ts";
 import { SEALABLE_COLUMNS, sealedTime } from "./audit-text.ts";
 import { type SnapshotRead, statement } from "./database.ts";
 

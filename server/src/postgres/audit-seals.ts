@@ -1,4 +1,4 @@
-import type { AuditSeals, ChainHead, Seal, SealableEvent } from "../service/audit-ports.ts";
+import type { AuditSeals, ChainHead, Seal, SealableEvent } from "../service/audit-chain-ports.ts";
 import { createAuditReader } from "./audit-reader.ts";
 import { SEALABLE_COLUMNS, sealedTime } from "./audit-text.ts";
 import { type Database, inSnapshot, inTransaction, run, runOne, statement } from "./database.ts";

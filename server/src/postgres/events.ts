@@ -26,7 +26,7 @@ export const EVENTS = {
   "private_data.recovered": { outbox: false },
   "vault.updated": { outbox: false },
   "user_data.integrity_failed": { outbox: false },
-  "account.unlocked": { outbox: false },
+  "user.unlocked": { outbox: false },
   "audit.archived": { outbox: false },
   "user.created": { outbox: true },
   "user.imported": { outbox: true },

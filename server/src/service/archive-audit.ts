@@ -1,4 +1,12 @@
-import type { Anchor, AuditArchive, AuditHashes, AuditReader, AuditSeals, Seal, SealableEvent } from "./audit-ports.ts";
+import type {
+  Anchor,
+  AuditArchive,
+  AuditHashes,
+  AuditReader,
+  AuditSeals,
+  Seal,
+  SealableEvent,
+} from "./audit-chain-ports.ts";
 import { verifyAudit } from "./verify-audit.ts";
 
 export type ArchiveAuditDeps = {

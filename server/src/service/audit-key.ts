@@ -1,4 +1,4 @@
-import type { AuditKeys } from "./audit-ports.ts";
+import type { AuditKeys } from "./audit-chain-ports.ts";
 import type { Kms, WrapContext } from "./ports.ts";
 
 /** No purpose of a user's key reads like this one: no back end can have it opened. */

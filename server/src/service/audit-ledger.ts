@@ -1,4 +1,4 @@
-import type { AuditReader, Seal } from "./audit-ports.ts";
+import type { AuditReader, Seal } from "./audit-chain-ports.ts";
 
 const IDS_AT_ONCE = 10_000;
 const START = "-9223372036854775808";

@@ -7,8 +7,8 @@ import type { Administration } from "./administration-ports.ts";
 import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
 import type { AssignedRoles, GrantsOf } from "./grants.ts";
-import type { Lockouts } from "./lockout-ports.ts";
 import type { MfaDecoy, MfaFactors, MfaLogins, MfaSecrets, Totp } from "./mfa-ports.ts";
+import type { Unlocks } from "./unlock-ports.ts";
 import type {
   DataCipher,
   KeyDerivation,
@@ -308,9 +308,9 @@ export type Deps = {
   dataCipher: DataCipher;
   recoveryKeys: RecoveryKeys;
   auditTrail: AuditTrail;
-  lockouts: Lockouts;
   administration: Administration;
   grants: GrantsOf;
+  unlocks: Unlocks;
   serviceAccounts: ServiceAccounts;
   serviceSecrets: ServiceSecrets;
   /** A new key of 256 bits. */

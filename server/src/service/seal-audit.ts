@@ -1,4 +1,4 @@
-import type { AuditHashes, AuditSeals, ChainHead, Seal, SealBatch } from "./audit-ports.ts";
+import type { AuditHashes, AuditSeals, ChainHead, Seal, SealBatch } from "./audit-chain-ports.ts";
 
 /** A seal of so many events has some 40 kB. */
 export const EVENTS_PER_SEAL = 1000;

@@ -1,9 +1,9 @@
 import { AuthError } from "../domain/errors.ts";
 import { parseIdentifier } from "../domain/identifier.ts";
-import type { Origin } from "./lockout-ports.ts";
 import type { Deps } from "./ports.ts";
+import type { Origin } from "./unlock-ports.ts";
 
-export type UnlockUserDeps = Pick<Deps, "lockouts" | "clock">;
+export type UnlockUserDeps = Pick<Deps, "unlocks" | "clock">;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -14,15 +14,15 @@ export async function unlockUser(
   userId: string,
 ): Promise<void> {
   if (!UUID.test(userId)) throw new AuthError("validation_failed", { message: "user_id: must be a UUID" });
-  const found = await deps.lockouts.unlock({ userId, ...by, now: deps.clock.now() });
+  const found = await deps.unlocks.unlock({ userId, ...by, now: deps.clock.now() });
   if (!found) throw new AuthError("not_found", { message: "There is no such user." });
 }
 
 /** The id of the user of that email, username or id. @throws AuthError `not_found`. */
-export async function findUserId(deps: Pick<UnlockUserDeps, "lockouts">, name: string): Promise<string> {
+export async function findUserId(deps: Pick<UnlockUserDeps, "unlocks">, name: string): Promise<string> {
   if (UUID.test(name)) return name;
   const identifier = parseIdentifier(name);
-  const userId = identifier && (await deps.lockouts.findUser(identifier));
+  const userId = identifier && (await deps.unlocks.findUser(identifier));
   if (userId === undefined) throw new AuthError("not_found", { message: `There is no user ${name}.` });
   return userId;
 }

@@ -1,5 +1,5 @@
+import type { AuditHashes, AuditReader, ChainHead, Seal, SealableEvent } from "./audit-chain-ports.ts";
 import { createEventLedger } from "./audit-ledger.ts";
-import type { AuditHashes, AuditReader, ChainHead, Seal, SealableEvent } from "./audit-ports.ts";
 
 export type VerifyAuditDeps = {
   reader: AuditReader;

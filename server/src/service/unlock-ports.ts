@@ -4,7 +4,7 @@ import type { Client } from "./ports.ts";
 /** Where an act came from. The command line has no address. */
 export type Origin = Omit<Client, "ip"> & { ip: string | null };
 
-export type Lockouts = {
+export type Unlocks = {
   /** The id of the user of that name. */
   findUser(identifier: Identifier): Promise<string | undefined>;
   /**

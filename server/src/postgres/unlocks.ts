@@ -1,5 +1,5 @@
 import type { Identifier } from "../domain/identifier.ts";
-import type { Lockouts } from "../service/lockout-ports.ts";
+import type { Unlocks } from "../service/unlock-ports.ts";
 import { type Database, runOne, statement } from "./database.ts";
 import { recordEvent } from "./events.ts";
 import { forgiveFailures } from "./lockouts.ts";
@@ -11,7 +11,7 @@ const UNLOCK = statement<{ user_id: string }>(
   ), ${forgiveFailures("account")}, unlocked AS (
     SELECT user_id, (SELECT count(*) FROM forgivable)::int AS cleared FROM account
   ), ${recordEvent({
-    type: "account.unlocked",
+    type: "user.unlocked",
     result: "success",
     from: "unlocked",
     now: "$2::timestamptz",
@@ -32,7 +32,7 @@ const FIND_BY: Record<Identifier["kind"], { name: string; where: string }> = {
   nobody: { name: "find_user_by_nobody", where: "false AND email = $1::text" },
 };
 
-export function createLockouts(db: Database): Lockouts {
+export function createUnlocks(db: Database): Unlocks {
   return {
     async findUser({ kind, key }) {
       const { name, where } = FIND_BY[kind];
