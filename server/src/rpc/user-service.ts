@@ -56,9 +56,16 @@ export function createUserService(deps: Deps): ServiceImpl<typeof UserService> {
       return { revokedSessions: await revokeUserSessions(deps, callerOf(context), userId) };
     },
 
-    async listAuditEvents({ from, to, ...asked }) {
-      const input = { ...asked, from: dateOf("from", from), to: dateOf("to", to) };
-      const { events, nextPageToken } = await listAuditEvents(deps, input);
+    async listAuditEvents({ pageSize, pageToken, from, to, type, actorId, subjectId, sessionId }) {
+      const filter = {
+        type: type || undefined,
+        actorId: actorId || undefined,
+        subjectId: subjectId || undefined,
+        sessionId: sessionId || undefined,
+        from: dateOf("from", from),
+        to: dateOf("to", to),
+      };
+      const { events, nextPageToken } = await listAuditEvents(deps, { filter, pageSize, pageToken });
       return { events: events.map(auditEventMessage), nextPageToken };
     },
   };
