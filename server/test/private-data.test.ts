@@ -8,6 +8,7 @@ import { countEvents } from "./support/stored.ts";
 
 const NEW_PASSWORD = "quite another passphrase";
 const RESET_PASSWORD = "what an administrator said";
+const PEPPER = "a pepper of at least 32 characters";
 const WRONG = "not the passphrase";
 const SECRETS = { bankAccount: "GB33BUKB20201555555555", documentNumber: "C01X00T47" };
 const RECOVERY_KEY = /^([0-9A-HJKMNP-TV-Z]{4}-){13}[0-9A-HJKMNP-TV-Z]{4}$/;
@@ -113,6 +114,20 @@ describe("private data", () => {
     const types = ["private_data.updated", "private_data.unlocked", "private_data.recovered"];
     const counts = await Promise.all(types.map((type) => countEvents(server, type, user.id)));
     expect(counts.map(({ audit }) => audit)).toStrictEqual([1, 1, 1]);
+  });
+
+  test("is put under a dearer derivation at the next unlocking, once the server asks for one", async () => {
+    const { token, user } = await somebody();
+    const { databaseUrl, keysDir, clock } = server;
+    const env = { ARGON2_PASSES: "3", PASSWORD_PEPPER: PEPPER };
+    const dearer = await startAppForTest({ databaseUrl, keysDir, env, overrides: { clock } });
+    const kdf = async () =>
+      (await server.db.query("SELECT kdf FROM user_keys WHERE user_id = $1 AND kdf IS NOT NULL", [user.id])).rows;
+    expect(await kdf()).toStrictEqual([{ kdf: "$argon2id$v=19$m=64,t=1,p=1$" }]);
+    expect(await unlock(token, PASSWORD, "", dearer.url)).toMatchObject({ dataPrivate: SECRETS });
+    expect(await kdf()).toStrictEqual([{ kdf: "hmac-sha256$argon2id$v=19$m=64,t=3,p=1$" }]);
+    expect(await unlock(token, PASSWORD, "", dearer.url)).toMatchObject({ dataPrivate: SECRETS });
+    expect(await countEvents(server, "private_data.unlocked", user.id)).toStrictEqual({ audit: 2, outbox: 0 });
   });
 
   test("is not handed out when the audit cannot be written", async () => {

@@ -24,8 +24,7 @@ const FIND = statement<FoundRow>(
 );
 
 const recordUpdated = ownEvent("private_data.updated");
-const recordRecovered = ownEvent("private_data.recovered");
-const recordUnlocked = ownEvent("private_data.unlocked");
+const recordAct = { recovered: ownEvent("private_data.recovered"), unlocked: ownEvent("private_data.unlocked") };
 
 export function createPrivateStore(db: Database): PrivateStore {
   return {
@@ -63,16 +62,16 @@ export function createPrivateStore(db: Database): PrivateStore {
       });
     },
 
-    rewrap({ caller, now, passwordHash, key }) {
+    rewrap({ caller, now, passwordHash, key, act }) {
       return allOrNothing(db, async (transaction) => {
         if ((await lockCaller(transaction, caller, now)) !== passwordHash) return false;
         if (!(await putPasswordKey(transaction, { userId: caller.bearer.user.id, key, now }))) return false;
-        await recordRecovered(transaction, { caller, now });
+        await recordAct[act](transaction, { caller, now });
         return true;
       });
     },
 
-    recordUnlocked: (act) => recordUnlocked(db, act),
+    recordUnlocked: (act) => recordAct.unlocked(db, act),
   };
 }
 

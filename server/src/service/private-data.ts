@@ -54,6 +54,9 @@ export async function openPrivate(
   if (found.state === "locked") throw new AuthError("invalid_credentials", { message: WRONG_RECOVERY_KEY });
   const { keyVersion: version, ciphertext } = stored.data;
   const plaintext = deps.dataCipher.open(found.key, ciphertext, { userId, purpose: "data.private", version });
-  if (plaintext === undefined) return refuseTampered(deps, reader, "the private data");
+  if (plaintext === undefined) {
+    found.key.fill(0);
+    return refuseTampered(deps, reader, "the private data");
+  }
   return { key: found.key, plaintext };
 }

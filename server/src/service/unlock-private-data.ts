@@ -22,8 +22,14 @@ export async function unlockPrivateData(
   const stored = await deps.userData.private.find(caller.bearer.user.id);
   if (stored === undefined) return undefined;
   const { key, plaintext } = await openPrivate(deps, caller, { stored, credentials });
-  if (recoverySecret === undefined) await deps.userData.private.recordUnlocked({ caller, now: deps.clock.now() });
-  else await putUnderPassword(deps, caller, { stored, key, passwordHash, ...credentials });
+  const isOutdated = stored.password?.derivation.kdf !== deps.hasher.newDerivation().kdf;
+  const move = { stored, key, passwordHash, ...credentials };
+  if (recoverySecret !== undefined) {
+    const moved = await putUnderPassword(deps, caller, { ...move, act: "recovered" });
+    if (!moved) throw new AuthError("conflict", { message: "The password or the data was changed meanwhile." });
+  } else if (!isOutdated || !(await putUnderPassword(deps, caller, { ...move, act: "unlocked" }))) {
+    await deps.userData.private.recordUnlocked({ caller, now: deps.clock.now() });
+  }
   key.fill(0);
   return plaintext;
 }
@@ -34,23 +40,25 @@ type Move = {
   passwordHash: string;
   password: string;
   signal: AbortSignal | undefined;
+  act: "unlocked" | "recovered";
 };
 
+/** Under the password that was sent, as keys are derived today. False when others changed it meanwhile. */
 async function putUnderPassword(
   deps: PrivateDataDeps,
   caller: Caller,
-  { stored, key, passwordHash, password, signal }: Move,
-): Promise<void> {
+  { stored, key, passwordHash, password, signal, act }: Move,
+): Promise<boolean> {
   const version = stored.data.keyVersion;
   const wrapped = await wrapForPassword(deps, key, { userId: caller.bearer.user.id, version, password, signal });
   const change = { version, before: stored.password?.wrappedKey, after: wrapped.wrappedKey };
-  const moved = await deps.userData.private.rewrap({
+  return deps.userData.private.rewrap({
     caller,
     now: deps.clock.now(),
     passwordHash,
     key: { ...change, derivation: wrapped.derivation },
+    act,
   });
-  if (!moved) throw new AuthError("conflict", { message: "The password or the data was changed meanwhile." });
 }
 
 function parseRecoveryKey({ recoveryKeys }: PrivateDataDeps, text: string): Buffer {

@@ -89,8 +89,10 @@ export type PrivateStore = {
       newKeys: { version: number; password: Omit<StoredPasswordKey, "version">; recovery: string } | undefined;
     },
   ): Promise<boolean>;
-  /** Puts the key under the password of now, in the same terms as `update`. */
-  rewrap(change: Change & { passwordHash: string; key: PasswordKeyChange }): Promise<boolean>;
+  /** Puts the key under the password of now, in the same terms as `update`, and records why. */
+  rewrap(
+    change: Change & { passwordHash: string; key: PasswordKeyChange; act: "unlocked" | "recovered" },
+  ): Promise<boolean>;
   recordUnlocked(change: Change): Promise<void>;
 };
 
