@@ -18,6 +18,15 @@ export type Validated = {
   readonly expiresAt: Date;
 };
 
+/** Sessions that ended, and users whose roles, permissions or username are others now. */
+export type News = {
+  readonly sessionIds: readonly string[];
+  readonly changedUserIds: readonly string[];
+  readonly allUsersChanged: boolean;
+};
+
+export const NO_NEWS: News = { sessionIds: [], changedUserIds: [], allUsersChanged: false };
+
 /** An envelope as it stands in a JSON body: which member holds it, and what it holds. */
 export type SealedBody = { member: EnvelopeMember; envelope: Record<string, unknown> };
 export type EnvelopeMember = "__front_enc__" | "__session_enc__";
@@ -35,10 +44,8 @@ export type DecryptedKey = {
  */
 export type Authority = {
   validateToken(token: string): Promise<Validated>;
-  /**
-   * Ids of sessions that end, within a second, from the first value on; an empty list is a sign of life. Ends by rejecting.
-   */
-  watchRevocations(signal: AbortSignal): AsyncIterable<readonly string[]>;
+  /** What happens, within a second, from the first value on; one without anything is a sign of life. Ends by rejecting. */
+  watchRevocations(signal: AbortSignal): AsyncIterable<News>;
   /** The plaintext, and what `seal` needs. */
   open(sealed: SealedBody, binding: string): Promise<{ payload: Uint8Array; ticket: string }>;
   seal(ticket: string, payload: Uint8Array): Promise<SealedBody>;

@@ -39,7 +39,7 @@ export function createGrpcAuthority(options: ConnectionOptions & { timeoutMs: nu
 
     async *watchRevocations(signal) {
       try {
-        for await (const { sessionIds } of tokens.watchRevocations({}, { signal })) yield sessionIds;
+        yield* tokens.watchRevocations({}, { signal });
       } catch (error) {
         throw toServiceError(error);
       }

@@ -1,17 +1,25 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Authority } from "./authority.ts";
+import type { Authority, News } from "./authority.ts";
 import { backoffMs } from "./backoff.ts";
+import { createChangedUsers } from "./changed-users.ts";
 import { createEndedSessions } from "./ended-sessions.ts";
 import type { AuthError } from "./errors.ts";
 import { toAuthError } from "./to-auth-error.ts";
 
-/** What is known of sessions that end, for as long as the server tells. */
+/** What is known of sessions that end and of users who change, for as long as the server tells. */
 export type RevocationWatch = {
   /** A number for this uninterrupted stretch of the stream; undefined while there is none. */
   readonly stretch: number | undefined;
-  /** Whether the end of any session would be known here that has issued a token at that time, in Unix seconds. */
-  covers(issuedAtS: number): boolean;
+  /**
+   * Whether a token that was issued at that time, in Unix seconds, still says the truth of its user unless `hasEnded` knows of its
+   * session: everything that speaks against it would be known here.
+   */
+  covers(issuedAtS: number, userId: string): boolean;
   hasEnded(sessionId: string): boolean;
+  /** How often a change of users was told so far. */
+  readonly changes: number;
+  /** Whether the user changed since `changes` was that. */
+  hasChangedSince(userId: string, changes: number): boolean;
   close(): void;
 };
 
@@ -20,6 +28,8 @@ export type RevocationWatchOptions = {
   nowMs: () => number;
   /** Sessions that ended just now. */
   onEnded: (sessionIds: readonly string[]) => void;
+  /** Users of whom nothing is known any more; undefined is all of them. */
+  onChanged: (userIds: readonly string[] | undefined) => void;
   /** From now on nothing is told. */
   onLost: (error: AuthError) => void;
   silenceMs?: number;
@@ -41,18 +51,34 @@ export function createRevocationWatch(options: RevocationWatchOptions): Revocati
   let stretch: number | undefined;
   /** Of tokens that were issued before, the session may have ended without a word. */
   let knownFromS = Number.POSITIVE_INFINITY;
+  const trustedFromNowS = () => nowMs() / 1000 + CLOCK_SKEW_S;
   const knowFromNow = () => {
-    knownFromS = nowMs() / 1000 + CLOCK_SKEW_S;
+    knownFromS = trustedFromNowS();
   };
   const ended = createEndedSessions({ max: maxEnded, onForgotten: knowFromNow });
+  const changed = createChangedUsers({ max: maxEnded, onForgotten: knowFromNow });
+  /** The count of changes at the last one of everybody. */
+  let allChangedAt = 0;
 
-  function take(sessionIds: readonly string[]): void {
+  function takeChanges({ changedUserIds, allUsersChanged }: News): void {
+    if (changedUserIds.length === 0 && !allUsersChanged) return;
+    changed.add(changedUserIds, trustedFromNowS());
+    if (allUsersChanged) {
+      allChangedAt = changed.count;
+      knowFromNow();
+    }
+    options.onChanged(allUsersChanged ? undefined : changedUserIds);
+  }
+
+  function take(news: News): void {
+    const { sessionIds } = news;
     if (stretch === undefined) {
       stretch = ++stretches;
       knowFromNow();
     }
     ended.add(sessionIds);
     if (sessionIds.length > 0) options.onEnded(sessionIds);
+    takeChanges(news);
   }
 
   function lose(error: unknown): void {
@@ -66,10 +92,10 @@ export function createRevocationWatch(options: RevocationWatchOptions): Revocati
     const timer = setTimeout(() => silent.abort(new Error("the stream fell silent")), silenceMs);
     try {
       const signal = AbortSignal.any([closing.signal, silent.signal]);
-      for await (const sessionIds of authority.watchRevocations(signal)) {
+      for await (const news of authority.watchRevocations(signal)) {
         signal.throwIfAborted();
         timer.refresh();
-        take(sessionIds);
+        take(news);
       }
       throw new Error("the stream ended");
     } finally {
@@ -91,8 +117,13 @@ export function createRevocationWatch(options: RevocationWatchOptions): Revocati
     get stretch() {
       return stretch;
     },
-    covers: (issuedAtS) => stretch !== undefined && issuedAtS > knownFromS,
+    covers: (issuedAtS, userId) =>
+      stretch !== undefined && issuedAtS > Math.max(knownFromS, changed.trustedFromS(userId) ?? 0),
     hasEnded: (sessionId) => ended.has(sessionId),
+    get changes() {
+      return changed.count;
+    },
+    hasChangedSince: (userId, changes) => allChangedAt > changes || changed.hasSince(userId, changes),
     close: () => closing.abort(),
   };
 }

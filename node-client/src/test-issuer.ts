@@ -3,7 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type ProtectedData, ProtectedDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import { type Auth, createAuthOn } from "./auth.ts";
-import type { Authority, User, Validated } from "./authority.ts";
+import { type Authority, NO_NEWS, type User, type Validated } from "./authority.ts";
 import { AuthError } from "./errors.ts";
 import { createTestEnvelopes, type TestSeal } from "./test-envelopes.ts";
 import { createTestKms } from "./test-kms.ts";
@@ -53,7 +53,7 @@ export function createTestIssuer(options: { nowMs?: () => number } = {}): TestIs
     async *watchRevocations(signal) {
       for (;;) {
         reach();
-        yield [];
+        yield NO_NEWS;
         await wait(SIGN_OF_LIFE_MS, undefined, { signal, ref: false });
       }
     },

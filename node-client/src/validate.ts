@@ -16,7 +16,7 @@ export type ValidateOptions = {
 export type CacheOptions = {
   /** How many tokens are remembered. Default: 10,000. */
   tokens?: number;
-  /** For how long at most, in milliseconds, while the server tells of revocations; so old may roles and permissions be. Default: 30,000. */
+  /** For how long at most, in milliseconds, while the server tells of revocations; roles and permissions that change it tells of. Default: 30,000. */
   lifeMs?: number;
   /** The same while it does not. Default: 1,000. */
   unwatchedLifeMs?: number;
@@ -36,8 +36,8 @@ const MAX_LENGTH = 16 * 1024;
 const COMPACT = /^[\w-]+(\.[\w-]+){2}((\.[\w-]*){2})?$/;
 
 /**
- * Remembers who holds which token, by the token's hash. A session that ends takes its tokens along; when nobody tells of ends any
- * more, everything is forgotten, and what is asked then is remembered for a moment only.
+ * Remembers who holds which token, by the token's hash. A session that ends takes its tokens along, and a user who changes; when
+ * nobody tells any more, everything is forgotten, and what is asked then is remembered for a moment only.
  */
 export function createValidate({ authority, local, nowMs, cache, onLost }: ValidateOptions): Validate {
   const { tokens: max = 10_000, lifeMs = 30_000, unwatchedLifeMs = 1_000 } = cache;
@@ -52,6 +52,13 @@ export function createValidate({ authority, local, nowMs, cache, onLost }: Valid
         if (ended.has(validated.sessionId)) remembered.delete(hash);
       }
     },
+    onChanged(userIds) {
+      if (userIds === undefined) return remembered.clear();
+      const changed = new Set(userIds);
+      for (const [hash, { validated }] of remembered.entries()) {
+        if (changed.has(validated.user.id)) remembered.delete(hash);
+      }
+    },
     onLost(error) {
       remembered.clear();
       onLost(error);
@@ -62,14 +69,18 @@ export function createValidate({ authority, local, nowMs, cache, onLost }: Valid
     if (local === undefined || watch.stretch === undefined) return authority.validateToken(token);
     const found = await local.verify(token);
     // Whether an older session is over only the server knows.
-    return found !== undefined && watch.covers(found.issuedAtS) ? found.validated : authority.validateToken(token);
+    return found !== undefined && watch.covers(found.issuedAtS, found.validated.user.id)
+      ? found.validated
+      : authority.validateToken(token);
   }
 
   async function ask(hash: string, token: string): Promise<Validated> {
-    const { stretch } = watch;
+    const { stretch, changes } = watch;
     const validated = freeze(await resolve(token));
     // The session may have ended after the server looked, and the word of it may be here already.
     if (watch.hasEnded(validated.sessionId)) throw new AuthError("token_revoked");
+    // What it says of the user may be of before a change that is known here already: good for this call, which began before, alone.
+    if (watch.hasChangedSince(validated.user.id, changes)) return validated;
     const watched = stretch !== undefined && stretch === watch.stretch;
     const untilMs = Math.min(validated.expiresAt.getTime(), nowMs() + (watched ? lifeMs : unwatchedLifeMs));
     remembered.set(hash, { validated, untilMs });

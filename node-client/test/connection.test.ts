@@ -3,7 +3,7 @@ import { newServiceAccount } from "../../server/test/support/backend.ts";
 import { registerUser } from "../../server/test/support/client.ts";
 import { startApp, startAppForTest } from "../../server/test/support/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../../server/test/support/tcp-proxy.ts";
-import type { Authority } from "../src/authority.ts";
+import { type Authority, type News, NO_NEWS } from "../src/authority.ts";
 import { AuthError, createAuth } from "../src/index.ts";
 import { createCalls } from "../src/retry.ts";
 import { createRevocationWatch, type RevocationWatch } from "../src/revocation-watch.ts";
@@ -150,14 +150,14 @@ describe("calls", () => {
 describe("the watch", () => {
   /** A server whose stream says what the test tells it to, one answer for each call of `tell`. */
   function createSource() {
-    let tell: (ids: string[]) => void = () => undefined;
+    let tell: (news: News) => void = () => undefined;
     let begun = 0;
     const authority: Pick<Authority, "watchRevocations"> = {
       async *watchRevocations(signal) {
         begun++;
-        yield [];
+        yield NO_NEWS;
         for (;;) {
-          const next = await new Promise<string[]>((resolve, reject) => {
+          const next = await new Promise<News>((resolve, reject) => {
             tell = resolve;
             signal.addEventListener("abort", () => reject(signal.reason));
           });
@@ -165,7 +165,9 @@ describe("the watch", () => {
         }
       },
     };
-    return { authority, tell: (ids: string[]) => tell(ids), begun: () => begun };
+    const change = (changedUserIds: string[] | "all") =>
+      tell(changedUserIds === "all" ? { ...NO_NEWS, allUsersChanged: true } : { ...NO_NEWS, changedUserIds });
+    return { authority, change, tell: (sessionIds: string[]) => tell({ ...NO_NEWS, sessionIds }), begun: () => begun };
   }
   const watching = (options: Parameters<typeof createRevocationWatch>[0]): RevocationWatch => {
     const watch = createRevocationWatch(options);
@@ -177,7 +179,14 @@ describe("the watch", () => {
     const { authority, begun } = createSource();
     const lost: AuthError[] = [];
     const onLost = (error: AuthError) => lost.push(error);
-    watching({ authority, nowMs: Date.now, onEnded: () => undefined, onLost, silenceMs: 50 });
+    watching({
+      authority,
+      nowMs: Date.now,
+      onEnded: () => undefined,
+      onChanged: () => undefined,
+      onLost,
+      silenceMs: 50,
+    });
     await vi.waitFor(() => expect(begun()).toBeGreaterThan(1), { timeout: 5_000, interval: 10 });
     expect(lost[0]?.code).toBe("unavailable");
   });
@@ -185,17 +194,48 @@ describe("the watch", () => {
   test("covers only tokens that were issued after it began, and after it had to forget", async () => {
     const { authority, tell } = createSource();
     let nowMs = 1_000_000;
-    const options = { authority, nowMs: () => nowMs, onEnded: () => undefined, onLost: () => undefined, maxEnded: 2 };
+    const options = {
+      authority,
+      nowMs: () => nowMs,
+      onEnded: () => undefined,
+      onChanged: () => undefined,
+      onLost: () => undefined,
+      maxEnded: 2,
+    };
     const watch = watching(options);
     await vi.waitFor(() => expect(watch.stretch).toBe(1));
-    expect(watch.covers(1_030)).toBe(false);
-    expect(watch.covers(1_031)).toBe(true);
+    expect(watch.covers(1_030, "u")).toBe(false);
+    expect(watch.covers(1_031, "u")).toBe(true);
     nowMs = 2_000_000;
     tell(["a", "b", "c"]);
     await vi.waitFor(() => expect(watch.hasEnded("c")).toBe(true));
     expect(watch.hasEnded("a")).toBe(false);
-    expect(watch.covers(1_031)).toBe(false);
-    expect(watch.covers(2_031)).toBe(true);
+    expect(watch.covers(1_031, "u")).toBe(false);
+    expect(watch.covers(2_031, "u")).toBe(true);
+  });
+
+  test("covers no token of a user that was issued before the user changed, and none of anybody before all did", async () => {
+    const { authority, change } = createSource();
+    let nowMs = 1_000_000;
+    const changed: unknown[] = [];
+    const onChanged = (userIds: unknown) => changed.push(userIds);
+    const watch = watching({
+      authority,
+      nowMs: () => nowMs,
+      onEnded: () => undefined,
+      onChanged,
+      onLost: () => undefined,
+    });
+    await vi.waitFor(() => expect(watch.stretch).toBe(1));
+    nowMs = 2_000_000;
+    change(["u"]);
+    await vi.waitFor(() => expect(changed).toStrictEqual([["u"]]));
+    expect([1_031, 2_030, 2_031].map((issuedAtS) => watch.covers(issuedAtS, "u"))).toStrictEqual([false, false, true]);
+    expect(watch.covers(1_031, "v")).toBe(true);
+    nowMs = 3_000_000;
+    change("all");
+    await vi.waitFor(() => expect(changed).toStrictEqual([["u"], undefined]));
+    expect([2_031, 3_030, 3_031].map((issuedAtS) => watch.covers(issuedAtS, "v"))).toStrictEqual([false, false, true]);
   });
 });
 

@@ -1,18 +1,18 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createAuthOn } from "../src/auth.ts";
-import type { Authority, Validated } from "../src/authority.ts";
+import { type Authority, type News, NO_NEWS, type Validated } from "../src/authority.ts";
 import { codeOf } from "./support/client.ts";
 
 /** A server whose answers and stream come when the test says so. */
 function createAuthority() {
   const asked: { answer(validated: Validated): void }[] = [];
-  let stream: { tell(ids: string[]): void; end(): void } | undefined;
+  let stream: { tell(news: News): void; end(): void } | undefined;
   const authority = {
     validateToken: () => new Promise<Validated>((answer) => asked.push({ answer })),
     async *watchRevocations(signal: AbortSignal) {
-      yield [];
+      yield NO_NEWS;
       for (;;) {
-        yield await new Promise<string[]>((tell, reject) => {
+        yield await new Promise<News>((tell, reject) => {
           stream = { tell, end: () => reject(new Error("over")) };
           signal.addEventListener("abort", () => reject(signal.reason));
         });
@@ -20,7 +20,10 @@ function createAuthority() {
     },
     close() {},
   } as unknown as Authority;
-  return { authority, asked, tell: (ids: string[]) => stream?.tell(ids), end: () => stream?.end() };
+  const tell = (sessionIds: string[]) => stream?.tell({ ...NO_NEWS, sessionIds });
+  const change = (changedUserIds: string[] | "all") =>
+    stream?.tell(changedUserIds === "all" ? { ...NO_NEWS, allUsersChanged: true } : { ...NO_NEWS, changedUserIds });
+  return { authority, asked, tell, change, end: () => stream?.end() };
 }
 
 async function start(nowMs: () => number = Date.now) {
@@ -69,6 +72,41 @@ describe("an answer that is on its way", () => {
     nowMs += 999;
     expect(await codeOf(auth.validate("a.b.c"))).toBe("none");
     nowMs += 1;
+    const again = codeOf(auth.validate("a.b.c"));
+    await untilAsked(2);
+    asked[1]?.answer(validated("s1"));
+    expect(await again).toBe("none");
+  });
+});
+
+describe.each([["the user", ["u"]] as const, ["everybody", "all"] as const])("a change of %s", (_who, whom) => {
+  const changes = whom === "all" ? whom : [...whom];
+
+  test("makes the client ask again", async () => {
+    const { auth, asked, change, untilAsked } = await start();
+    const first = codeOf(auth.validate("a.b.c"));
+    await untilAsked(1);
+    asked[0]?.answer(validated("s1"));
+    await first;
+    change(["somebody else"]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await codeOf(auth.validate("a.b.c"))).toBe("none");
+    change(changes);
+    await new Promise((resolve) => setImmediate(resolve));
+    const again = codeOf(auth.validate("a.b.c"));
+    await untilAsked(2);
+    asked[1]?.answer(validated("s1"));
+    expect(await again).toBe("none");
+  });
+
+  test("keeps an answer that is on its way from being remembered", async () => {
+    const { auth, asked, change, untilAsked } = await start();
+    const pending = codeOf(auth.validate("a.b.c"));
+    await untilAsked(1);
+    change(changes);
+    await new Promise((resolve) => setImmediate(resolve));
+    asked[0]?.answer(validated("s1"));
+    expect(await pending).toBe("none");
     const again = codeOf(auth.validate("a.b.c"));
     await untilAsked(2);
     asked[1]?.answer(validated("s1"));

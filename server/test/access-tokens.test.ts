@@ -45,6 +45,9 @@ function goodClaims(): Claims {
     iat: now(),
     nbf: now(),
     exp: now() + 900,
+    username: String(user.user["username"]),
+    roles: ["user"],
+    permissions: [],
   };
 }
 

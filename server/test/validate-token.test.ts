@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backend, newServiceAccount, reasonOf, TRANSPORTS } from "./support/backend.ts";
-import { call, registerUser } from "./support/client.ts";
+import { call, refresh, registerUser } from "./support/client.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 
 let server: TestApp;
@@ -30,10 +30,12 @@ describe("validating a token", () => {
     });
   });
 
-  test("reads the roles of this moment", async () => {
-    const { user, access_token: accessToken } = await registerUser(server.url);
+  test("knows no token that says less, or more, than the roles of this moment", async () => {
+    const { user, access_token: old, refresh_token } = await registerUser(server.url);
     await server.db.query("INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, 'admin', now())", [user.id]);
-    expect(await validate(accessToken)).toMatchObject({
+    expect(await reasonOf(validate(old))).toBe("token_expired");
+    const { body } = await refresh(server.url, refresh_token);
+    expect(await validate(body.access_token)).toMatchObject({
       roles: ["admin", "user"],
       permissions: ["audit:read", "roles:*", "users:*"],
     });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { WatchRevocationsResponse } from "@sello/gen/backend/v1/token_service_pb";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { EndedSessions } from "../src/service/backend-ports.ts";
+import type { EndedSessions, Word } from "../src/service/backend-ports.ts";
 import { disableServiceAccount } from "../src/service/service-accounts.ts";
 import { createRevocations } from "../src/service/watch-revocations.ts";
 import { backend, newServiceAccount, reasonOf, TRANSPORTS } from "./support/backend.ts";
@@ -287,7 +287,7 @@ describe("the feed", () => {
       async since() {
         feed.asked++;
         if (feed.failure !== undefined) throw feed.failure;
-        return { sessionIds: feed.ids, moment: String(feed.asked) };
+        return { words: feed.ids.map((id) => ({ key: id, sessionId: id })), moment: String(feed.asked) };
       },
     };
     return { feed, revocations: createRevocations(ended) };
@@ -306,7 +306,7 @@ describe("the feed", () => {
     expect(feed.asked).toBe(1);
     feed.ids = ["a"];
     const told = await Promise.all(watchers.map(({ iterator }) => iterator.next()));
-    expect(new Set(told.map(({ value }) => String(value)))).toStrictEqual(new Set(["a"]));
+    expect(new Set(told.map(({ value }) => String(value.map(({ key }: Word) => key))))).toStrictEqual(new Set(["a"]));
     expect(feed.asked).toBe(2);
     for (const { controller } of watchers) controller.abort();
     // Another feed tells the time: it asked again and again, and this one did not.
@@ -327,7 +327,7 @@ describe("the feed", () => {
     expect((await quick.iterator.next()).value).toHaveLength(6_000);
     await expect(slow.iterator.next()).rejects.toMatchObject({ reason: "unavailable" });
     feed.ids = ["c"];
-    expect((await quick.iterator.next()).value).toStrictEqual(["c"]);
+    expect((await quick.iterator.next()).value).toMatchObject([{ sessionId: "c" }]);
   });
 
   test("fails for all who watch when the database does, and begins again for the next", async () => {

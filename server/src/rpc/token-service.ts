@@ -1,8 +1,10 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { TokenService } from "@sello/gen/backend/v1/token_service_pb";
+import type { TokenService, WatchRevocationsResponseSchema } from "@sello/gen/backend/v1/token_service_pb";
 import { AuthError } from "../domain/errors.ts";
 import { type AuthenticateDeps, authenticate } from "../service/authenticate.ts";
+import type { Word } from "../service/backend-ports.ts";
 import type { StreamPlaces } from "../service/stream-places.ts";
 import type { Revocations } from "../service/watch-revocations.ts";
 import { serviceCaller } from "./service-caller.ts";
@@ -32,13 +34,21 @@ export function createTokenService({
       const { signal } = context;
       const leave = places.take(serviceCaller(context).id);
       try {
-        for await (const sessionIds of revocations.watch(signal)) yield { sessionIds };
+        for await (const words of revocations.watch(signal)) yield toNews(words);
       } catch (error) {
         throw stopping.aborted ? new AuthError("unavailable", { message: STOPPING }) : error;
       } finally {
         leave();
       }
     },
+  };
+}
+
+function toNews(words: Word[]): MessageInitShape<typeof WatchRevocationsResponseSchema> {
+  return {
+    sessionIds: words.flatMap(({ sessionId }) => sessionId ?? []),
+    changedUserIds: [...new Set(words.flatMap(({ userId }) => userId ?? []))],
+    allUsersChanged: words.some(({ sessionId, userId }) => sessionId === undefined && userId === undefined),
   };
 }
 

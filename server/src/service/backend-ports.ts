@@ -29,10 +29,16 @@ export type ServiceAccounts = {
   list(): Promise<ListedServiceAccount[]>;
 };
 
+/**
+ * What whoever remembers tokens has to hear: a session that ended, or a user whose roles, permissions or username changed. Without
+ * either it is everybody's that changed.
+ */
+export type Word = { key: string; sessionId?: string; userId?: string };
+
 export type EndedSessions = {
   /**
-   * Sessions that ended since a moment, some of them told before, and the moment to ask for next. Without a moment: those of the
-   * last seconds.
+   * Sessions that ended and users who changed since a moment, some of them told before under the same key, and the moment to ask for
+   * next. Without a moment: those of the last seconds.
    */
-  since(moment: string | undefined): Promise<{ sessionIds: string[]; moment: string | undefined }>;
+  since(moment: string | undefined): Promise<{ words: Word[]; moment: string | undefined }>;
 };

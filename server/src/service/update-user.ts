@@ -39,9 +39,7 @@ export async function updateUser(
   return deps.administration.act(caller, { permission: "users:write", now }, async (act) => {
     const before = await findSubject(act, id);
     refuseStale(before, input.expectedVersion);
-    await act.updateUser(id, change);
-    if (input.resetMfa) await act.removeFactors(id);
-    await recordChange(act, { before, change, resetMfa: input.resetMfa });
+    await apply(act, { before, change, resetMfa: input.resetMfa });
     return orNoUser(await act.findUser(id));
   });
 }
@@ -55,8 +53,8 @@ async function hashFor(
   return hashNew(deps, { email: names.email ?? email, username: names.username ?? username }, { password, signal });
 }
 
-/** What the change ends, and what the trail says of it: names of fields, never what is in them. */
-async function recordChange(
+/** The change, what it ends, and what the trail says of it: names of fields, never what is in them. */
+async function apply(
   act: Act,
   { before, change, resetMfa }: { before: AdminUser; change: UserChange; resetMfa: boolean },
 ): Promise<void> {
@@ -69,6 +67,8 @@ async function recordChange(
     revoked = await act.endSessions(subjectId, becomesDisabled ? "user.disabled" : "password.changed");
   }
   if (hasNewPassword) await act.forgiveFailures(subjectId);
+  await act.updateUser(subjectId, change);
+  if (resetMfa) await act.removeFactors(subjectId);
   const fields = [
     ...(change.email === undefined ? [] : ["email"]),
     ...(change.username === undefined ? [] : ["username"]),

@@ -1,23 +1,23 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { AuthError } from "../domain/errors.ts";
-import type { EndedSessions } from "./backend-ports.ts";
+import type { EndedSessions, Word } from "./backend-ports.ts";
 
-/** Tells of sessions that end. */
+/** Tells of sessions that end, and of users who change. */
 export type Revocations = {
   /**
-   * First an empty list: from then on, the ids of sessions that end, within a second, and an empty list as a sign of life when
-   * none did for some seconds. @throws AuthError `unavailable` when the database does not answer or the reader is too slow;
+   * First an empty list: from then on, sessions that end and users who change, within a second, and an empty list as a sign of life
+   * when none did for some seconds. @throws AuthError `unavailable` when the database does not answer or the reader is too slow;
    * the signal's reason.
    */
-  watch(signal: AbortSignal): AsyncIterable<string[]>;
+  watch(signal: AbortSignal): AsyncIterable<Word[]>;
 };
 
 const POLL_MS = 300;
 /** Half of what the contract promises: a stream that is late by as much again is still in time. */
 const SIGN_OF_LIFE_MS = 5_000;
-/** Ids that wait for one reader. Beyond that it is better off with an empty cache. */
+/** Words that wait for one reader. Beyond that it is better off with an empty cache. */
 const MAX_WAITING = 10_000;
-const TOO_SLOW = "More sessions ended than were read. Begin again with an empty cache.";
+const TOO_SLOW = "More happened than was read. Begin again with an empty cache.";
 
 /** However many watch, the database is asked once; while nobody does, never. */
 export function createRevocations(ended: EndedSessions): Revocations {
@@ -34,21 +34,21 @@ export function createRevocations(ended: EndedSessions): Revocations {
   }
 
   async function follow(look: Awaited<ReturnType<EndedSessions["since"]>>): Promise<void> {
-    let { moment, sessionIds } = look;
+    let { moment, words } = look;
     for (;;) {
       await wait(POLL_MS, undefined, { ref: false });
       if (watchers.size === 0) break;
-      const told = new Set(sessionIds);
-      ({ moment, sessionIds } = await ended.since(moment));
-      tell(sessionIds.filter((id) => !told.has(id)));
+      const told = new Set(words.map(({ key }) => key));
+      ({ moment, words } = await ended.since(moment));
+      tell(words.filter(({ key }) => !told.has(key)));
     }
     begun = undefined;
   }
 
-  function tell(sessionIds: string[]): void {
-    if (sessionIds.length === 0) return;
+  function tell(words: Word[]): void {
+    if (words.length === 0) return;
     for (const watcher of watchers) {
-      if (watcher.tell(sessionIds)) continue;
+      if (watcher.tell(words)) continue;
       watchers.delete(watcher);
       watcher.fail(new AuthError("unavailable", { message: TOO_SLOW }));
     }
@@ -84,14 +84,14 @@ export function createRevocations(ended: EndedSessions): Revocations {
 
 type Watcher = {
   /** False when too many wait already. */
-  tell(sessionIds: string[]): boolean;
+  tell(words: Word[]): boolean;
   fail(error: unknown): void;
   /** What was told since; after a while without news, nothing. @throws what it failed with. */
-  next(): Promise<string[]>;
+  next(): Promise<Word[]>;
 };
 
 function createWatcher(): Watcher {
-  let waiting: string[] = [];
+  let waiting: Word[] = [];
   let failure: { error: unknown } | undefined;
   let wake = () => {};
   const news = () =>
@@ -103,9 +103,9 @@ function createWatcher(): Watcher {
       };
     });
   return {
-    tell(sessionIds) {
-      if (waiting.length + sessionIds.length > MAX_WAITING) return false;
-      waiting = waiting.concat(sessionIds);
+    tell(words) {
+      if (waiting.length + words.length > MAX_WAITING) return false;
+      waiting = waiting.concat(words);
       wake();
       return true;
     },
