@@ -1,6 +1,7 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import type { CurveName, FrontAlg } from "@sello/envelope";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { MfaService } from "@sello/gen/auth/v1/mfa_service_pb";
 import { type ApiCall, createApiCall, readUrl } from "./api-call.ts";
 import { createCheckOrigin } from "./api-origins.ts";
 import { type AuthApi, createAuthApi } from "./auth-api.ts";
@@ -10,6 +11,7 @@ import { checkOptions } from "./check-options.ts";
 import type { AuthError } from "./errors.ts";
 import { createHandshake } from "./handshake.ts";
 import { createKeySet } from "./key-set.ts";
+import { createMfaApi, type MfaApi } from "./mfa-api.ts";
 import { createNetwork, type Fetch } from "./network.ts";
 import type { AuthUser } from "./people.ts";
 import type { Pins } from "./pins.ts";
@@ -48,17 +50,18 @@ export type AuthClientOptions = {
   monotonicMs?: () => number;
 };
 
-export type AuthClient = AuthApi & {
-  readonly user: AuthUser | undefined;
-  readonly isLoggedIn: boolean;
-  /** Calls the listener after every change of `user` and `isLoggedIn`; what it returns ends that. */
-  subscribe(listener: (state: AuthState) => void): () => void;
-  apiCall: ApiCall;
-  /** For generated clients of this server's other services: token, refresh and envelopes included. */
-  transport: Transport;
-  /** The same for services at another address. @throws AuthError `invalid_request` for one that `apiOrigins` does not name. */
-  transportTo(baseUrl: string, options?: { envelope?: EnvelopeMode }): Transport;
-};
+export type AuthClient = AuthApi &
+  MfaApi & {
+    readonly user: AuthUser | undefined;
+    readonly isLoggedIn: boolean;
+    /** Calls the listener after every change of `user` and `isLoggedIn`; what it returns ends that. */
+    subscribe(listener: (state: AuthState) => void): () => void;
+    apiCall: ApiCall;
+    /** For generated clients of this server's other services: token, refresh and envelopes included. */
+    transport: Transport;
+    /** The same for services at another address. @throws AuthError `invalid_request` for one that `apiOrigins` does not name. */
+    transportTo(baseUrl: string, options?: { envelope?: EnvelopeMode }): Transport;
+  };
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -99,6 +102,7 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
 
   return {
     ...createAuthApi({ open, authorized, session, timeoutMs }),
+    ...createMfaApi({ factors: createClient(MfaService, transport), session }),
     get user() {
       return session.state.user;
     },

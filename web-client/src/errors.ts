@@ -28,7 +28,8 @@ export type ServerErrorCode =
   | "rate_limited"
   | "internal"
   | "overloaded"
-  | "unavailable";
+  | "unavailable"
+  | "reauthentication_required";
 
 /** What the client itself finds. */
 export type ClientErrorCode =

@@ -24,8 +24,10 @@ export type Session = {
   restore(signal: AbortSignal): Promise<void>;
   /** Refreshes, by one request for all who wait. */
   renew(signal: AbortSignal): Promise<void>;
-  /** Asks for a session, after whatever else is changing the cookie. */
-  begin(signal: AbortSignal, ask: () => Promise<Grant>): Promise<AuthUser>;
+  /** Asks for a session, after whatever else is changing the cookie. An answer that is no grant leaves the session as it is. */
+  begin<T extends object = never>(signal: AbortSignal, ask: () => Promise<Grant | T>): Promise<AuthUser | T>;
+  /** Asks for another token of the session in hand, and takes it unless the session has changed meanwhile. */
+  replaceToken(ask: () => Promise<Omit<Grant, "user">>): Promise<void>;
   /** Forgets the session now, then tells the server. Whatever was under way cannot bring it back. */
   end(signal: AbortSignal, tell: (token: string | undefined) => Promise<void>): Promise<void>;
   /** Takes what was learned of the user in hand. */
@@ -132,6 +134,7 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
         const begunMs = monotonicMs();
         const grant = await ask();
         if (era !== logouts) throw new AuthError("cancelled", "A logout has overtaken this login.");
+        if (!("accessToken" in grant)) return grant;
         adopt(grant, begunMs);
         return grant.user;
       });
@@ -146,6 +149,11 @@ export function createSession({ refresh, monotonicMs }: SessionOptions): Session
         inTurn(() => tell(token)),
         signal,
       );
+    },
+    async replaceToken(ask) {
+      const [era, begunMs, userId] = [logouts, monotonicMs(), held?.user.id];
+      const token = await ask();
+      if (era === logouts && held && held.user.id === userId) adopt({ ...token, user: held.user }, begunMs);
     },
     replaceUser(user) {
       const isNews = held?.user.id === user.id && JSON.stringify(held.user) !== JSON.stringify(user);

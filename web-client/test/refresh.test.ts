@@ -83,7 +83,7 @@ describe("an expired token", () => {
     await me.arrived;
     me.release();
     answer.release();
-    expect((await call).id).toBe((await login).id);
+    expect(await login).toMatchObject({ id: (await call).id });
     expect(browser.count("RefreshToken")).toBe(0);
   });
 

@@ -51,6 +51,7 @@ type BeginRow = {
   user_id: string | null;
   identifier_hash: Buffer | null;
   secret_wrapped: string | null;
+  recovery_known: boolean;
   allowed: boolean;
   locked_until: Date | null;
   counted_at: string[];
@@ -79,6 +80,9 @@ const BEGIN = statement<BeginRow>(
     from: "FROM by_name WHERE by_name.allowed OR NOT EXISTS (SELECT FROM challenge)",
   })}
   SELECT challenge.user_id, challenge.identifier_hash, f.secret_wrapped,
+    EXISTS (
+      SELECT FROM recovery_codes AS r WHERE r.user_id = challenge.user_id AND r.code_hash = $7::bytea AND r.used_at IS NULL
+    ) AS recovery_known,
     by_name.allowed AND coalesce(by_account.allowed, false) AS allowed,
     greatest(CASE WHEN NOT by_name.allowed THEN by_name.locked_until END, CASE WHEN NOT by_account.allowed THEN by_account.locked_until END) AS locked_until,
     array_remove(ARRAY[
@@ -166,8 +170,8 @@ export function createMfaLogins(
       return row === undefined ? undefined : true;
     },
 
-    async begin({ hash, client, now }) {
-      const row = await runOne(db, BEGIN, [hash, now, ...limits, client.userAgent]);
+    async begin({ hash, recoveryHash, client, now }) {
+      const row = await runOne(db, BEGIN, [hash, now, ...limits, client.userAgent, recoveryHash ?? null]);
       if (row === undefined) throw new Error("a try was counted and its row did not come back");
       const live = row.user_id !== null;
       return {
@@ -178,6 +182,7 @@ export function createMfaLogins(
         userId: row.user_id ?? undefined,
         identifierHash: row.identifier_hash ?? undefined,
         secretWrapped: row.secret_wrapped ?? undefined,
+        recoveryKnown: row.recovery_known,
       };
     },
 

@@ -38,6 +38,8 @@ export type ChallengeTry = {
   userId: string | undefined;
   identifierHash: Buffer | undefined;
   secretWrapped: string | undefined;
+  /** Whether the recovery code of the try is one of the user's, and unused. */
+  recoveryKnown: boolean;
 };
 
 export type MfaFailureResult = "mfa_invalid" | "account_locked" | "factor_unreadable";
@@ -62,7 +64,12 @@ export type MfaLogins = {
     upgradedHash: string | undefined;
   }): Promise<true | undefined>;
   /** Counts a try, and only then says what there is: parallel guesses are counted one by one. */
-  begin(challenge: { hash: Buffer; client: Client; now: Date }): Promise<ChallengeTry>;
+  begin(challenge: {
+    hash: Buffer;
+    recoveryHash: Buffer | undefined;
+    client: Client;
+    now: Date;
+  }): Promise<ChallengeTry>;
   /** Takes a try back, and its lock: for a code that nobody looked at. */
   takeBack(attempt: { hash: Buffer; countedAt: string[]; begunAt: Date }): Promise<void>;
   /**

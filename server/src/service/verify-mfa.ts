@@ -30,7 +30,8 @@ export async function verifyMfa(deps: VerifyMfaDeps, client: Client, input: Veri
 
   const now = deps.clock.now();
   const hash = deps.mfaSecrets.challengeHash(input.challenge);
-  const attempt = await deps.mfaLogins.begin({ hash, client, now });
+  const recoveryHash = deps.mfaSecrets.recoveryCodeHash(input.code);
+  const attempt = await deps.mfaLogins.begin({ hash, recoveryHash, client, now });
   const failed = { client, now, hash, attempt };
   if (attempt.locked) return refuse(deps, { ...failed, result: "account_locked" });
 
@@ -60,7 +61,9 @@ async function readOrTakeBack(deps: VerifyMfaDeps, { hash, attempt, now, code }:
     const { userId, secretWrapped } = attempt;
     const factor =
       userId === undefined || secretWrapped === undefined ? await deps.mfaDecoy() : { userId, secretWrapped };
-    return await readCode(deps, { ...factor, code, now });
+    const read = await readCode(deps, { ...factor, code, now });
+    // A wrong one does not come as far as the statement that opens the session, whose locks take time.
+    return typeof read === "object" && "recoveryHash" in read && !attempt.recoveryKnown ? "wrong" : read;
   } catch (error) {
     await deps.mfaLogins.takeBack({ hash, countedAt: attempt.countedAt, begunAt: now }).catch(() => undefined);
     throw error;
