@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
-import type { RefreshSecret, RefreshTokens } from "../service/ports.ts";
+import type { RefreshSecret, RefreshTokens } from "../service/token-ports.ts";
 import { decodeBase64url } from "./base64url.ts";
 
 const PREFIX = "rt_";

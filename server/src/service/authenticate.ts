@@ -1,6 +1,7 @@
 import { AuthError } from "../domain/errors.ts";
 import type { User } from "../domain/user.ts";
-import type { AccessClaims, Bearer, Deps } from "./ports.ts";
+import type { Bearer, Deps } from "./ports.ts";
+import type { AccessClaims } from "./token-ports.ts";
 
 export type AuthenticateDeps = Pick<Deps, "accessTokens" | "sessions" | "grants" | "clock">;
 

@@ -1,6 +1,7 @@
 import { addSeconds, refreshLifeS, secondsUntil, sessionEnd } from "../domain/session.ts";
 import type { User } from "../domain/user.ts";
-import type { Client, Deps, NewSession, RefreshSecret } from "./ports.ts";
+import type { Client, Deps, NewSession } from "./ports.ts";
+import type { RefreshSecret } from "./token-ports.ts";
 
 /** The tokens of a session, as a client receives them. */
 export type Tokens = {

@@ -2,7 +2,8 @@ import { AuthError } from "../domain/errors.ts";
 import { decideRefresh } from "../domain/refresh.ts";
 import { refreshLifeS } from "../domain/session.ts";
 import { issueTokens, type Tokens } from "./grant.ts";
-import type { Client, Deps, RefreshSecret } from "./ports.ts";
+import type { Client, Deps } from "./ports.ts";
+import type { RefreshSecret } from "./token-ports.ts";
 
 export type RefreshDeps = Pick<Deps, "sessions" | "accessTokens" | "refreshTokens" | "clock" | "settings">;
 
