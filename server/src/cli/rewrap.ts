@@ -1,16 +1,11 @@
 import { systemClock } from "../clock.ts";
 import { openKms } from "../open-kms.ts";
-import type { Database } from "../postgres/database.ts";
-import { wrappedServerKeys } from "../postgres/server-keys.ts";
-import { rewrapAll, type WrappedKeys } from "../service/rewrap.ts";
+import { WRAPPED_KEYS } from "../postgres/wrapped-keys.ts";
+import { rewrapAll } from "../service/rewrap.ts";
 import { naming } from "../start-error.ts";
 import { createLog } from "../telemetry/log.ts";
 import { type Command, UsageError, withStores } from "./command.ts";
 
-/** Every table that holds what the KMS wrapped. */
-const TABLES: Record<string, (database: Database) => WrappedKeys> = {
-  server_keys: wrappedServerKeys,
-};
 const SHOWN_FAILURES = 20;
 
 export const rewrap: Command = {
@@ -23,7 +18,7 @@ export const rewrap: Command = {
     const failures = await withStores(environment, async ({ database }) => {
       using kms = await openKms({ ...environment, clock: systemClock, log: createLog("warn") });
       const failed: string[] = [];
-      for (const [table, keysOf] of Object.entries(TABLES)) {
+      for (const [table, keysOf] of Object.entries(WRAPPED_KEYS)) {
         const { rewrapped, current, changed, failed: ids } = await rewrapAll(kms, keysOf(database));
         console.log(
           `${table}: ${rewrapped} re-wrapped, ${current} current, ${changed} changed meanwhile, ${ids.length} failed`,

@@ -2,12 +2,12 @@ import { type Authority, canAdminister, OPERATOR } from "../domain/authority.ts"
 import { AuthError } from "../domain/errors.ts";
 import { isGranted } from "../domain/permissions.ts";
 import type { Act, AdminCaller, AdminEvent, Administration } from "../service/administration-ports.ts";
-import { removeFactors } from "./admin-factors.ts";
 import { createAdminLists } from "./admin-lists.ts";
 import { createRoleActs } from "./admin-roles.ts";
 import { createUserActs } from "./admin-users.ts";
 import { type Database, inTransaction, type Queryable, run, runOne, statement } from "./database.ts";
 import { recordEvent } from "./events.ts";
+import { removeFactors } from "./mfa-codes.ts";
 import { isAlive } from "./session-end.ts";
 
 /** "admin", as a number. The lock ends with the transaction. */
@@ -126,7 +126,9 @@ function createAct(
     now,
     ...createUserActs(transaction, now),
     ...createRoleActs(transaction, now),
-    removeFactors: (userId) => removeFactors(transaction, userId),
+    async removeFactors(userId) {
+      await removeFactors(transaction, userId);
+    },
 
     async record({ type, subjectId, detail = {} }) {
       const query = RECORD.get(type);

@@ -2,7 +2,7 @@ import type { AuditKeys } from "./audit-chain-ports.ts";
 import type { Kms, WrapContext } from "./ports.ts";
 
 /** No purpose of a user's key reads like this one: no back end can have it opened. */
-const CONTEXT: WrapContext = { purpose: "audit-chain", subject: "seals" };
+export const auditKeyContext: WrapContext = { purpose: "audit-chain", subject: "seals" };
 
 export type AuditKeyDeps = { kms: Kms; auditKeys: AuditKeys; randomKey(): Buffer };
 
@@ -12,9 +12,9 @@ export type AuditKeyDeps = { kms: Kms; auditKeys: AuditKeys; randomKey(): Buffer
  */
 export async function openAuditKey(deps: AuditKeyDeps): Promise<Buffer> {
   const existing = await deps.auditKeys.find();
-  if (existing === undefined) await deps.auditKeys.create(await deps.kms.wrap(deps.randomKey(), CONTEXT));
+  if (existing === undefined) await deps.auditKeys.create(await deps.kms.wrap(deps.randomKey(), auditKeyContext));
   const { secret, isCurrent, wrapped } = await unwrapAuditKey(deps);
-  if (!isCurrent) await deps.auditKeys.replace(wrapped, await deps.kms.wrap(secret, CONTEXT));
+  if (!isCurrent) await deps.auditKeys.replace(wrapped, await deps.kms.wrap(secret, auditKeyContext));
   return secret;
 }
 
@@ -26,7 +26,7 @@ export async function readAuditKey(deps: Pick<AuditKeyDeps, "kms" | "auditKeys">
 async function unwrapAuditKey(deps: Pick<AuditKeyDeps, "kms" | "auditKeys">) {
   const wrapped = await deps.auditKeys.find();
   if (wrapped === undefined) throw new Error("the key of the audit chain is gone from audit_key");
-  const opened = await deps.kms.unwrap(wrapped, CONTEXT);
+  const opened = await deps.kms.unwrap(wrapped, auditKeyContext);
   if (opened === undefined) throw new Error("the key of the audit chain does not open under this KMS key");
   return { ...opened, wrapped };
 }
