@@ -13,7 +13,7 @@ import { KmsService } from "@sello/gen/backend/v1/kms_service_pb";
 import { TokenService } from "@sello/gen/backend/v1/token_service_pb";
 import { UserDataService } from "@sello/gen/backend/v1/user_data_service_pb";
 import { describe, expect, test } from "vitest";
-import { readHttpRoutes } from "../src/http/http-rules.ts";
+import { type HttpRoute, readHttpRoutes } from "../src/http/http-rules.ts";
 import { servedRoutes } from "../src/http/routes.ts";
 import { readPolicies } from "../src/rpc/policies.ts";
 import { call } from "./support/client.ts";
@@ -108,6 +108,13 @@ describe("the surface", () => {
     expect(paths).toContain("/.well-known/jwks.json");
     expect(paths).toContain("/api/admin/users/{user_id}/roles/{name}");
     expect(paths.filter((path) => /^.(auth|admin)/.test(path))).toStrictEqual([]);
+  });
+
+  test("never has two routes at one path that take a body: an envelope would open at either", () => {
+    const [put] = readHttpRoutes(SERVICES).filter(({ verb, path }) => verb === "PUT" && path.includes("/roles/"));
+    const routes = [put, { ...put, verb: "PATCH" }] as HttpRoute[];
+    expect(() => servedRoutes(routes, "")).toThrow("takes a body by more than one verb");
+    expect(() => servedRoutes([...routes.slice(1), ...routes.slice(1)], "")).toThrow("is declared twice");
   });
 
   test("has nothing on the port beside it but health, reflection and the pages of operations", async () => {

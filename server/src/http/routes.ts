@@ -15,13 +15,19 @@ export type Routes = {
 
 type Place = { template: Template; byVerb: Map<Verb, HttpRoute> };
 
-/** @throws Error for two routes of one verb at one path. */
+/**
+ * @throws Error for two routes of one verb at one path, and for two at one path that take a body: an envelope is bound to the path
+ * alone, and would open at either.
+ */
 export function servedRoutes(routes: HttpRoute[], basePath: string): Routes {
   const places = new Map<string, Place>();
   for (const route of routes) {
     const path = servedPath(route.path, basePath);
     const place = places.get(path) ?? { template: templateOf(path, route), byVerb: new Map() };
     if (place.byVerb.has(route.verb)) throw new Error(`${route.verb} ${path} is declared twice`);
+    if (route.hasBody && [...place.byVerb.values()].some(({ hasBody }) => hasBody)) {
+      throw new Error(`${path} takes a body by more than one verb`);
+    }
     place.byVerb.set(route.verb, route);
     places.set(path, place);
   }
