@@ -1,5 +1,6 @@
 import { create, type DescMethodUnary, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loginUser, registerUser, type Tokens } from "./support/client.ts";
 import { mutateBytes, pick, type Random, seeded, swapTypes } from "./support/mutate.ts";
@@ -37,10 +38,16 @@ async function samplesOf({ credentials, refresh_token }: Awaited<ReturnType<type
     changePassword: { currentPassword: "not the passphrase", newPassword: "another long enough phrase" },
     listSessions: { pageSize: 10, pageToken: "x" },
     revokeSession: { sessionId: "00000000-0000-4000-8000-000000000000" },
+    getProfile: {},
+    updateProfile: { dataProtected: { phone: "1" }, updateMask: { paths: ["data_public", "data_protected.phone"] } },
+    unlockPrivateData: { password, recoveryKey: "000G-40R4" },
+    updatePrivateData: { password, dataPrivate: { bankAccount: "1" }, newRecoveryKey: true, discardStored: true },
+    getVault: {},
+    putVault: { content: new Uint8Array([1, 2, 3]), replacedVersion: 1 },
   };
   const recipients = await recipientsOf(server.url);
   const samples = await Promise.all(
-    AuthService.methods.map(async (method) => {
+    [...AuthService.methods, ...ProfileService.methods].map(async (method) => {
       const message = plain[method.localName] ?? {};
       const sealed = await Promise.all(
         recipients.map(async (recipient) => {
