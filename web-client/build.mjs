@@ -1,4 +1,4 @@
-// Builds dist/auth.js, the client as one classic script, and dist/vault.min.js, the vault as an ES module beside it. `node web-client/build.mjs --size` also prints its size.
+// Builds dist/auth.js, the client as one classic script, and dist/user-data.min.js, an ES module beside it. `node web-client/build.mjs --size` also prints its size.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -28,9 +28,9 @@ export function buildScript() {
   return bundle("src/auth-script.ts", "iife");
 }
 
-/** The module with `createVault`, minified, for the client that the script makes. */
-export function buildVault() {
-  return bundle("src/vault.ts", "esm");
+/** The module with the data of users, minified, for the client that the script makes. */
+export function buildUserData() {
+  return bundle("src/user-data.ts", "esm");
 }
 
 /** @param {string} entry @param {"iife" | "esm"} format */
@@ -60,7 +60,7 @@ export function brotliBytes(contents) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await mkdir(here("dist"), { recursive: true });
-  const made = { "auth.js": await buildScript(), "vault.min.js": await buildVault() };
+  const made = { "auth.js": await buildScript(), "user-data.min.js": await buildUserData() };
   for (const [name, contents] of Object.entries(made)) {
     await writeFile(here(`dist/${name}`), contents);
     if (process.argv.includes("--size")) {

@@ -2,6 +2,7 @@ import { byId } from "./dom.js";
 import { mainStep } from "./exchange.js";
 import { loginText } from "./lab.js";
 import { clearSessions, showSessions } from "./sessions.js";
+import { USER_DATA_ACTIONS } from "./user-data.js";
 
 const PAGE_SIZE = 10;
 
@@ -39,6 +40,7 @@ export const ACTIONS = {
     work: ({ client }) => client.changePassword({ currentPassword: value("current"), newPassword: value("next") }),
   },
   logout: { title: "Log out", input: () => "{}", work: ({ client }) => client.logout() },
+  ...USER_DATA_ACTIONS,
 };
 
 /** Ends one of the listed sessions, and lists those that are left: nobody is there to ask after one's own. */

@@ -5,6 +5,7 @@ export { AuthError, type AuthErrorCode, type ClientErrorCode, type ServerErrorCo
 export type { MfaApi, MfaFactor } from "./mfa-api.ts";
 export type { AuthSession, AuthUser } from "./people.ts";
 export type { Pins } from "./pins.ts";
+export { createProfile } from "./profile.ts";
 export type { EnvelopeMode, Exchange } from "./sealing.ts";
 export type { AuthState } from "./session.ts";
 export { createVault, type OpenVault, type Vault } from "./vault.ts";

@@ -1,7 +1,6 @@
-import { createClient } from "@connectrpc/connect";
-import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import type { AuthClient } from "./client.ts";
 import { AuthError } from "./errors.ts";
+import { createProfile } from "./profile.ts";
 import { readRecoveryKey, writeRecoveryKey } from "./recovery-key.ts";
 import { pbkdf2Iterations, readContent, type VaultContent, type Wrap, writeContent } from "./vault-content.ts";
 import {
@@ -44,7 +43,7 @@ const minPassphrase = 12;
 
 /** The vault of whoever is logged in. The passphrase must not be the login password, which the server sees at each login. */
 export function createVault(client: Pick<AuthClient, "transport" | "user">): Vault {
-  const server = createClient(ProfileService, client.transport);
+  const server = createProfile(client);
   const userId = (): string => {
     if (client.user === undefined) throw new AuthError("token_missing", "Log in first.");
     return client.user.id;

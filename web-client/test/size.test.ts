@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { brotliBytes, buildScript, buildVault } from "../build.mjs";
+import { brotliBytes, buildScript, buildUserData } from "../build.mjs";
 
 const BUDGET_BYTES = 34_000;
-const VAULT_BUDGET_BYTES = 13_000;
+const USER_DATA_BUDGET_BYTES = 13_000;
 
 test("auth.js is one classic script within its budget", async () => {
   const contents = await buildScript();
@@ -11,10 +11,10 @@ test("auth.js is one classic script within its budget", async () => {
   expect(code).not.toMatch(/\b(import|require)\s*\(|localStorage|sessionStorage|indexedDB/);
 });
 
-test("vault.min.js is one ES module within its budget", async () => {
-  const contents = await buildVault();
+test("user-data.min.js is one ES module within its budget", async () => {
+  const contents = await buildUserData();
   const code = new TextDecoder().decode(contents);
-  expect(brotliBytes(contents)).toBeLessThanOrEqual(VAULT_BUDGET_BYTES);
+  expect(brotliBytes(contents)).toBeLessThanOrEqual(USER_DATA_BUDGET_BYTES);
   expect(code).toMatch(/export\s*\{[^}]*createVault/);
   expect(code).not.toMatch(/\b(import|require)\s*\(|localStorage|sessionStorage|indexedDB/);
 });

@@ -203,14 +203,14 @@ describe("the keys of a vault", () => {
 });
 
 describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("in Chromium", () => {
-  test("auth.js and vault.min.js make, save, recover and open a vault, under a strict content security policy", async () => {
+  test("auth.js and user-data.min.js make, save, recover and open a vault, under a strict content security policy", async () => {
     const chromium = await startChromium();
     const own = await startApp({ env: { CORS_ORIGINS: chromium.origin } });
     try {
       const context = await chromium.newContext();
       const page = await context.newPage();
       await page.goto("/script");
-      await page.addScriptTag({ url: "/add-vault.js", type: "module" });
+      await page.addScriptTag({ url: "/add-user-data.js", type: "module" });
       const given = { user: newUser(), url: own.url, passphrase: PASSPHRASE, other: OTHER };
       const seen = await page.evaluate(async ({ user, url, passphrase, other }) => {
         const client = configAuth({ serverUrl: url });

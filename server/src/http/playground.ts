@@ -20,6 +20,7 @@ const FILES: readonly [path: string, file: string][] = [
   ["/playground", "playground/index.html"],
   ["/playground/", "playground/index.html"],
   ["/playground/auth.js", "dist/auth.js"],
+  ["/playground/user-data.min.js", "dist/user-data.min.js"],
   ...[
     "account.js",
     "actions.js",
@@ -42,6 +43,7 @@ const FILES: readonly [path: string, file: string][] = [
     "theme.js",
     "token.js",
     "tokens.css",
+    "user-data.js",
     "wire.js",
   ].map((name): [string, string] => [`/playground/${name}`, `playground/${name}`]),
 ];
@@ -59,7 +61,7 @@ const POLICY = [
 ].join("; ");
 
 const NOT_BUILT =
-  "The playground needs web-client/dist/auth.js: run `npm run build -w @sello/web-client` and start the server again.\n";
+  "The playground needs web-client/dist/auth.js and user-data.min.js: run `npm run build -w @sello/web-client` and start the server again.\n";
 
 /**
  * The pages of the playground by path, read once. Where a file is missing the page is one line that says what to do: a server

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
-import { buildScript, buildVault } from "../../build.mjs";
+import { buildScript, buildUserData } from "../../build.mjs";
 import type { AuthScript } from "../../src/auth-script.ts";
 import type * as InPage from "../../src/index.ts";
 
@@ -30,7 +30,7 @@ declare global {
   var logout: AuthScript["logout"];
   var apiCall: AuthScript["apiCall"];
   var AuthError: AuthScript["AuthError"];
-  /** Of vault.min.js, in a page that has loaded `/add-vault.js`. */
+  /** Of user-data.min.js, in a page that has loaded `/add-user-data.js`. */
   var createVault: typeof InPage.createVault;
 }
 
@@ -44,8 +44,11 @@ export async function startChromium() {
     ["/script", ["text/html", '<!doctype html><script src="/auth.js"></script>']],
     ["/module.js", ["text/javascript", await bundleModule()]],
     ["/auth.js", ["text/javascript", await buildScript()]],
-    ["/vault.min.js", ["text/javascript", await buildVault()]],
-    ["/add-vault.js", ["text/javascript", 'import * as vault from "/vault.min.js"; Object.assign(globalThis, vault);']],
+    ["/user-data.min.js", ["text/javascript", await buildUserData()]],
+    [
+      "/add-user-data.js",
+      ["text/javascript", 'import * as userData from "/user-data.min.js"; Object.assign(globalThis, userData);'],
+    ],
   ]);
   const site = createServer((request, response) => {
     const [type, content] = files.get(request.url ?? "") ?? ["text/plain", ""];
