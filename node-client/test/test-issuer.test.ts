@@ -53,6 +53,17 @@ test("a user key comes back for its user and its purpose only", async () => {
   expect(await codeOf(auth.decryptKey({ userId, purpose: "orders", wrappedKey: "x" }))).toBe("validation_failed");
 });
 
+test("protected data is what was set, empty of a user who was issued a token, and not_found of nobody", async () => {
+  const { auth, issue, setProtectedData } = startIssuer();
+  const userId = "018f0000-0000-7000-8000-000000000001";
+  expect(await codeOf(auth.protectedData(userId))).toBe("not_found");
+  issue({ id: userId });
+  expect(await auth.protectedData(userId)).toMatchObject({ phone: "" });
+  setProtectedData(userId, { phone: "+44 20 7946 0958" });
+  issue({ id: userId });
+  expect(await auth.protectedData(userId)).toMatchObject({ phone: "+44 20 7946 0958" });
+});
+
 test("everything is unavailable while it is down", async () => {
   const { auth, issue, seal, setDown } = startIssuer();
   const token = issue();
