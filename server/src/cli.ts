@@ -1,9 +1,12 @@
+import { createAdmin, grantRole, takeRole } from "./cli/admins.ts";
 import { auditVerify } from "./cli/audit.ts";
 import { auditArchive } from "./cli/audit-archive.ts";
 import { type Command, UsageError } from "./cli/command.ts";
+import { importUsers } from "./cli/import-users.ts";
 import { rotateKeys, rotateKmsKey } from "./cli/keys.ts";
 import { migrate } from "./cli/migrate.ts";
 import { rewrap } from "./cli/rewrap.ts";
+import { seed } from "./cli/seed.ts";
 import { createServiceAccount, disableServiceAccount, listServiceAccounts } from "./cli/service-accounts.ts";
 import { unlock } from "./cli/unlock.ts";
 import { ConfigError, readEnvironment } from "./config.ts";
@@ -13,6 +16,11 @@ import { StartError } from "./start-error.ts";
 
 const COMMANDS: Record<string, Command> = {
   migrate,
+  "create-admin": createAdmin,
+  "grant-role": grantRole,
+  "revoke-role": takeRole,
+  "import-users": importUsers,
+  seed,
   "rotate-keys": rotateKeys,
   "rotate-kms-key": rotateKmsKey,
   rewrap,

@@ -3,6 +3,7 @@ import { AuthError } from "../domain/errors.ts";
 import { decode } from "./path-template.ts";
 
 const INT32 = /^-?(0|[1-9]\d{0,9})$/;
+const MAX_INT32 = 2 ** 31 - 1;
 
 /**
  * The fields of a message that stand in the query of an address, as its JSON. A route that takes none looks at none: a token that
@@ -28,7 +29,9 @@ export function readQuery(url: string, fields: Map<string, DescField>): JsonObje
 function readValue(field: DescField, text: string): JsonValue {
   if (field.scalar === ScalarType.STRING) return text;
   if (field.scalar === ScalarType.BOOL && (text === "true" || text === "false")) return text === "true";
-  if (field.scalar === ScalarType.INT32 && INT32.test(text)) return Number(text);
+  if (field.scalar === ScalarType.INT32 && INT32.test(text) && Math.abs(Number(text)) <= MAX_INT32) {
+    return Number(text);
+  }
   throw refusal(`${field.name} is not of its type.`);
 }
 

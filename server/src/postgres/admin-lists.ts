@@ -66,9 +66,9 @@ const FIND_ROLE = statement<RoleRow>(
   `SELECT ${ROLE_COLUMNS} FROM roles CROSS JOIN LATERAL grants_of_roles(ARRAY[roles.name]) AS grants WHERE roles.name = $1`,
 );
 
-const HAS_ADMIN = statement<{ found: boolean }>(
-  "has_admin",
-  "SELECT EXISTS (SELECT FROM user_roles WHERE role = 'admin') AS found",
+const FIND_USER_ID = statement<{ id: string }>(
+  "find_user_id",
+  "SELECT id FROM users WHERE email = $1 OR username_key = $1",
 );
 
 export function createAdminLists(db: Database): Omit<Administration, "act"> {
@@ -98,8 +98,8 @@ export function createAdminLists(db: Database): Omit<Administration, "act"> {
       return row === undefined ? undefined : toRole(row);
     },
 
-    async hasAdmin() {
-      return (await runOne(db, HAS_ADMIN, []))?.found === true;
+    async findUserId(name) {
+      return (await runOne(db, FIND_USER_ID, [name]))?.id;
     },
   };
 }

@@ -48,7 +48,15 @@ const END_SESSIONS = statement<{ revoked: number }>(
 
 const DELETE = statement("delete_user", "DELETE FROM users WHERE id = $1");
 
-type UserActs = Pick<Act, "findUser" | "createUser" | "updateUser" | "forgiveFailures" | "endSessions" | "deleteUser">;
+const HAS_ADMIN = statement<{ found: boolean }>(
+  "has_admin",
+  "SELECT EXISTS (SELECT FROM user_roles WHERE role = 'admin') AS found",
+);
+
+type UserActs = Pick<
+  Act,
+  "findUser" | "createUser" | "updateUser" | "forgiveFailures" | "endSessions" | "deleteUser" | "hasAdmin"
+>;
 
 export function createUserActs(transaction: Queryable, now: Date): UserActs {
   return {
@@ -76,6 +84,10 @@ export function createUserActs(transaction: Queryable, now: Date): UserActs {
 
     async deleteUser(id) {
       await run(transaction, DELETE, [id]);
+    },
+
+    async hasAdmin() {
+      return (await runOne(transaction, HAS_ADMIN, []))?.found === true;
     },
   };
 }

@@ -20,6 +20,17 @@ export function toStoredPublicData(data: PublicData | undefined): Record<string,
   return json as Record<string, unknown>;
 }
 
+/** Public data that came as JSON, as it is stored. @throws AuthError `validation_failed` for what is no `PublicData`. */
+export function parsePublicData(json: unknown): Record<string, unknown> {
+  let data: PublicData | undefined;
+  try {
+    data = fromJson(PublicDataSchema, json as JsonObject);
+  } catch {
+    refuseProblems([{ field: "data_public", problem: "must be a PublicData of userdata.proto, as JSON" }]);
+  }
+  return toStoredPublicData(data);
+}
+
 /** Stored data that was written under an older form of the message is read as far as it fits. */
 export function fromStoredPublicData(stored: Record<string, unknown>): PublicData {
   if (Object.keys(stored).length === 0) return create(PublicDataSchema);

@@ -66,6 +66,8 @@ export type Act = {
   /** Returns how many were alive. */
   endSessions(userId: string, reason: string): Promise<number>;
   deleteUser(id: string): Promise<void>;
+  /** Whether anybody holds the role `admin` itself, disabled or not. */
+  hasAdmin(): Promise<boolean>;
 
   findRole(name: string): Promise<Role | undefined>;
   /** Those of the names that no role has. */
@@ -95,8 +97,8 @@ export type Administration = {
   /** By name, behind that one. */
   listRoles(page: { limit: number; after: string | undefined }): Promise<Role[]>;
   findRole(name: string): Promise<Role | undefined>;
-  /** Whether anybody holds the role `admin`, disabled or not. */
-  hasAdmin(): Promise<boolean>;
+  /** The id of the user of that email or username, in canonical form. */
+  findUserId(name: string): Promise<string | undefined>;
   /**
    * Runs one act. All acts wait for one another, so that what one has looked at stays so until it commits.
    * @throws AuthError `token_revoked` when the caller's session is over at that moment, `forbidden` when the caller does not have

@@ -28,7 +28,7 @@ export async function createUser(
   caller: AdminCaller,
   input: CreateUserInput,
 ): Promise<AdminUser> {
-  const names = readInput(deps, input);
+  const names = readNewUser(deps, input);
   const passwordHash = input.passwordHash === "" ? await hashNew(deps, names, input) : input.passwordHash;
   const user = { id: deps.ids.uuid(), ...names, passwordHash, dataPublic: input.dataPublic };
   const now = deps.clock.now();
@@ -50,7 +50,8 @@ export function hashNew(
   return deps.hasher.hash(password, signal);
 }
 
-function readInput(deps: CreateUserDeps, input: CreateUserInput): Names {
+/** @throws AuthError `validation_failed` */
+export function readNewUser(deps: Pick<CreateUserDeps, "hasher">, input: CreateUserInput): Names {
   const email = canonicalEmail(input.email);
   const username = parseUsername(input.username);
   const problems: Problems = [];
@@ -61,7 +62,10 @@ function readInput(deps: CreateUserDeps, input: CreateUserInput): Names {
   return { email: email as string, username: username as string };
 }
 
-function secretProblems({ hasher }: CreateUserDeps, { password, passwordHash }: CreateUserInput): Problems {
+function secretProblems(
+  { hasher }: Pick<CreateUserDeps, "hasher">,
+  { password, passwordHash }: CreateUserInput,
+): Problems {
   if (password !== "" && passwordHash !== "") {
     return [{ field: "password_hash", problem: "must be absent where there is a password" }];
   }
