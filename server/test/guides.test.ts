@@ -17,6 +17,7 @@ import { DEMO_USER, seedDemoUser } from "../src/demo.ts";
 import { createLog } from "../src/telemetry/log.ts";
 import { newServiceAccount } from "./support/backend.ts";
 import { call, loginUser, newUser, registerUser } from "./support/client.ts";
+import { type CountingClient, NOT_RUN, STUBS, WORKER } from "./support/guide-parts.ts";
 import {
   createWorkshop,
   type Frameworks,
@@ -27,6 +28,7 @@ import {
   readGuide,
   type Workshop,
 } from "./support/guide-runner.ts";
+import { codeAt } from "./support/mfa.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 
 const PYTHON = "/usr/bin/python3";
@@ -34,13 +36,6 @@ const noPython = !isRequired("python") && spawnSync(PYTHON, ["-c", "import grpc,
 const noChromium = !isRequired("chromium") && !existsSync(chromiumPath);
 /** A token of 10 seconds is good for 40, since clocks may differ by 30; envelopes bear 60. */
 const EXPIRED_AFTER_S = 45;
-
-/** Blocks that no test runs, and why. */
-const NOT_RUN: Record<string, string> = {
-  "npm ci": "starts a server for good: startApp stands for it",
-  "npm run build": "the suite runs after the build, and the workshop has the packages by the same links",
-  grpcurl: "no Debian package has it; buf curl makes the same call",
-};
 
 let frontGuide: Guide;
 let backGuide: Guide;
@@ -348,6 +343,28 @@ describe.skipIf(noChromium)("the guide for pages, in Chromium", () => {
     await page.close();
   });
 
+  test("a second factor is turned on, asked for at the next login, and turned off after a new proof", async () => {
+    const page = await openApp();
+    const user = newUser();
+    await run(page, `guide.signUp(${JSON.stringify(user)})`);
+    await run(page, "guide.turnOn()");
+    const secret = (await shown(page)).at(-1)?.replace("showSecret ", "") ?? "";
+    const code = (stepsAway: number) => codeAt(secret, new Date(Date.now() + aheadMs), stepsAway);
+    await run(page, `guide.confirm("${code(-1)}")`);
+    expect(await shown(page)).toStrictEqual([expect.stringMatching(/^showRecoveryCodes [\w-]{19}(,[\w-]{19}){9}$/)]);
+    await run(page, "guide.logOut()");
+    await run(page, `guide.logIn("${user.username}", "${user.password}")`);
+    const challenge = (await shown(page)).at(-1)?.replace("showCodeForm ", "");
+    await run(page, `guide.enterCode("${challenge}", "${code(-1)}")`);
+    expect(await shown(page)).toStrictEqual([expect.stringMatching(/^showMessage The code is wrong/)]);
+    await run(page, `guide.enterCode("${challenge}", "${code(0)}")`);
+    expect(await shown(page)).toStrictEqual([`showUser ${user.username}`]);
+    await server.db.query("UPDATE sessions SET created_at = created_at - interval '1 hour'");
+    const proof = JSON.stringify({ password: user.password, code: code(1) });
+    expect(await run(page, `proof = ${proof}, guide.newRecoveryCodes()`)).toHaveLength(10);
+    await page.close();
+  });
+
   test("one refresh serves three calls, and being offline ends no session", async () => {
     const page = await openApp();
     await run(page, `guide.signUp(${JSON.stringify(newUser())})`);
@@ -411,26 +428,6 @@ async function fillSite(there: Workshop): Promise<void> {
     .set("/bundle.js", script(outputFiles.map(({ text }) => text).join("")))
     .set("/sello-keys.json", ["application/json", await there.shell("cat sello-keys.json")]);
 }
-
-/** As generated from the guide's own file. */
-type CountingClient = { countOrders(request: { year: number }): Promise<{ count: number; countedFor: string }> };
-
-/** Hands what comes to the reader's function, as a queue would. */
-const WORKER = `import { createServer } from "node:http";
-import { json } from "node:stream/consumers";
-import { handle } from "./by-hand.mjs";
-createServer(async (request, response) => {
-  const answer = await handle(await json(request));
-  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
-}).listen(4000);
-`;
-
-/** What is the reader's own. */
-const STUBS = `var shown = [];
-for (const name of ["showLogin", "showUser", "showMessage"]) {
-  globalThis[name] = (what) => shown.push([name, what?.username ?? what].filter(Boolean).join(" "));
-}
-`;
 
 describe("both guides", () => {
   const guides = () => [frontGuide, backGuide];

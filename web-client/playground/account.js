@@ -1,5 +1,6 @@
 import { ACTIONS } from "./actions.js";
 import { byId } from "./dom.js";
+import { showFactor } from "./factor.js";
 import { clearSessions } from "./sessions.js";
 import { randomText } from "./wire.js";
 
@@ -26,7 +27,9 @@ let shownId;
 
 /** Says who is logged in, or with which code the server ended the session. Nobody sees the sessions of another. */
 export function showUser(user, endedBy) {
-  if (user?.id !== shownId) clearSessions();
+  const isAnother = user?.id !== shownId;
+  if (isAnother) clearSessions();
+  showFactor(user, { isAnother });
   shownId = user?.id;
   byId("user").textContent = user?.username ?? "nobody";
   byId("user-detail").textContent = user?.email ?? (endedBy ? `the server ended the session: ${endedBy.code}` : "");

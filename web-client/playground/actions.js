@@ -1,5 +1,6 @@
 import { byId } from "./dom.js";
 import { mainStep } from "./exchange.js";
+import { showChallenge } from "./factor.js";
 import { loginText } from "./lab.js";
 import { clearSessions, showSessions } from "./sessions.js";
 import { USER_DATA_ACTIONS } from "./user-data.js";
@@ -13,8 +14,13 @@ export const ACTIONS = {
   login: {
     title: "Log in",
     input: () => loginText(credentials()),
-    async work({ client }) {
-      await client.login(credentials());
+    async work({ client }, call) {
+      const result = await client.login(credentials());
+      if (result.mfaRequired) {
+        call.why = "The password is right, and no session is open yet: the code of the second factor is still to come.";
+        showChallenge(result);
+        return;
+      }
       // The same user, perhaps, and still another session.
       clearSessions();
     },

@@ -42,6 +42,9 @@ export function createLab({ recorder, credentials, pageToken }) {
     /** A login in clear, whose tokens a script can see. */
     async openSession() {
       const answer = await post(`${AUTH}Login`, credentials());
+      if (answer.mfaRequired) {
+        throw Object.assign(new Error("Experiments need a user without a second factor."), { code: "mfa_required" });
+      }
       const grant = grantOf(answer);
       if (grant === undefined) throw Object.assign(new Error(answer.message), errorOf(JSON.stringify(answer)));
       return grant;

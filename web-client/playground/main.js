@@ -5,6 +5,7 @@ import { createCard } from "./card.js";
 import { startClocks } from "./clocks.js";
 import { byId } from "./dom.js";
 import { MODES } from "./exchange.js";
+import { startFactor } from "./factor.js";
 import { createLab } from "./lab.js";
 import { createLog } from "./log.js";
 import { startMends } from "./mends.js";
@@ -45,6 +46,7 @@ async function start() {
   const lab = createLab({ recorder, credentials, pageToken: () => clocks.token });
 
   startAccount({ demo: settings.demo, perform });
+  startFactor({ perform });
   startBreaks({ lab, mode: () => page.mode, run });
   startMends({ page, settings, recorder, run });
   for (const radio of document.querySelectorAll("[name=mode]")) {

@@ -346,7 +346,7 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     const unnamed = tree.filter(({ role, name }) => controls.includes(role) && name === "");
     expect(unnamed).toStrictEqual([]);
     expect(count("button")).toBeGreaterThan(20);
-    expect(count("textbox")).toBe(11);
+    expect(count("textbox")).toBe(13);
 
     const levels = await page.$$eval("h1,h2,h3,h4", (all) =>
       all.filter((each) => each.checkVisibility()).map(({ tagName }) => Number(tagName[1])),

@@ -1,14 +1,11 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { MfaService } from "@sello/gen/auth/v1/mfa_service_pb";
-import { renderSVG } from "uqr";
 import { confirmTotp, disableTotp, enrollTotp, getFactors, regenerateRecoveryCodes } from "../service/mfa-factors.ts";
 import type { Deps } from "../service/ports.ts";
 import { callerOf } from "./caller.ts";
 import { bearerOf } from "./edge.ts";
-
-/** Four modules of white around it: ISO/IEC 18004, for cameras. 15 % of it may be unreadable. */
-const QR_CODE = { border: 4, ecc: "M", pixelSize: 4 } as const;
+import { qrCodeSvg } from "./qr-code.ts";
 
 export function createMfaService(deps: Deps): ServiceImpl<typeof MfaService> {
   return {
@@ -27,7 +24,7 @@ export function createMfaService(deps: Deps): ServiceImpl<typeof MfaService> {
 
     async enrollTotp(_request, context) {
       const { secret, uri } = await enrollTotp(deps, callerOf(context));
-      return { secret, otpauthUri: uri, qrSvg: renderSVG(uri, QR_CODE) };
+      return { secret, otpauthUri: uri, qrSvg: qrCodeSvg(uri) };
     },
 
     confirmTotp({ code }, context) {
