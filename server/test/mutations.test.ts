@@ -1,5 +1,6 @@
 import { create, type DescMethodUnary, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { AuthService } from "@sello/gen/auth/v1/auth_service_pb";
+import { MfaService } from "@sello/gen/auth/v1/mfa_service_pb";
 import { ProfileService } from "@sello/gen/auth/v1/profile_service_pb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { loginUser, registerUser, type Tokens } from "./support/client.ts";
@@ -32,12 +33,16 @@ async function samplesOf({ credentials, refresh_token }: Awaited<ReturnType<type
   const plain: Record<string, object> = {
     register: { ...credentials, dataPublic: { displayName: "Ada", avatarUrl: "https://example.com/a.png" } },
     login: { identifier: email, password, useCookie: true },
+    verifyMfa: { mfaChallenge: `mfa_${"x".repeat(43)}`, code: "ZZZZ-ZZZZ-ZZZZ-ZZZZ", useCookie: true },
+    reauthenticate: { password: "not the passphrase", code: "123456" },
     refreshToken: { refreshToken: refresh_token },
     logout: { refreshToken: "rt_unknown" },
     getMe: {},
     changePassword: { currentPassword: "not the passphrase", newPassword: "another long enough phrase" },
     listSessions: { pageSize: 10, pageToken: "x" },
     revokeSession: { sessionId: "00000000-0000-4000-8000-000000000000" },
+    confirmTotp: { code: "123456" },
+    disableTotp: { code: "123456" },
     getProfile: {},
     updateProfile: { dataProtected: { phone: "1" }, updateMask: { paths: ["data_public", "data_protected.phone"] } },
     unlockPrivateData: { password, recoveryKey: "000G-40R4" },
@@ -47,7 +52,7 @@ async function samplesOf({ credentials, refresh_token }: Awaited<ReturnType<type
   };
   const recipients = await recipientsOf(server.url);
   const samples = await Promise.all(
-    [...AuthService.methods, ...ProfileService.methods].map(async (method) => {
+    [...AuthService.methods, ...MfaService.methods, ...ProfileService.methods].map(async (method) => {
       const message = plain[method.localName] ?? {};
       const sealed = await Promise.all(
         recipients.map(async (recipient) => {
