@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isRequired } from "../../envelope/test/support/requirements.ts";
 import { startApp, type TestApp } from "../../server/test/support/start-app.ts";
 import { buildScript } from "../build.mjs";
+import type { AuthScript } from "../src/auth-script.ts";
 import { chromiumPath } from "./support/chromium.ts";
 
 const SHOTS = process.env["PLAYGROUND_SHOTS"];
@@ -70,6 +71,8 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the secon
     expect([await page.textContent("#user"), await page.isVisible("#verify")]).toStrictEqual([username, false]);
 
     expect(await pressed(page, "#regenerate")).toBe("regenerate ok");
+    const [fresh = ""] = await page.locator("#recovery-codes code").allTextContents();
+    expect(await scriptLogin(page, { username, password, code: fresh })).toStrictEqual([true, username]);
     await page.click("#recovery-done");
     await page.fill("#disable-code", "000");
     expect(await pressed(page, "#disable button[type=submit]")).toBe("disable mfa_invalid");
@@ -153,6 +156,17 @@ async function pressed(page: Page, button: string): Promise<string> {
     const code = card.querySelector("[data-code]")?.textContent;
     return `${(card as HTMLElement).dataset["call"]} ${code}`;
   });
+}
+
+/** As a page does that has `auth.js` and nothing else. */
+function scriptLogin(page: Page, who: { username: string; password: string; code: string }): Promise<unknown> {
+  return page.evaluate(async ({ username, password, code }) => {
+    const script = globalThis as unknown as AuthScript;
+    script.configAuth({ serverUrl: location.origin });
+    const result = await script.login(username, password);
+    const user = await script.verifyMfa(result.mfaRequired ? result.challenge : "", code);
+    return [result.mfaRequired, user.username];
+  }, who);
 }
 
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.id);
