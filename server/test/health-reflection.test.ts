@@ -26,6 +26,8 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 const SERVED = [
+  "admin.v1.RoleService",
+  "admin.v1.UserService",
   "auth.v1.AuthService",
   "auth.v1.ChannelService",
   "auth.v1.KeyService",

@@ -1,46 +1,25 @@
-import type { Administration, UserFilter } from "../service/administration-ports.ts";
-import { type AdminUserRow, adminUserColumns, isLocked, toAdminUser } from "./admin-user-row.ts";
+import type { Administration } from "../service/administration-ports.ts";
+import { type AdminUserRow, adminUserColumns, toAdminUser } from "./admin-user-row.ts";
 import { type Database, run, runOne, type Statement, statement } from "./database.ts";
 import { ROLE_COLUMNS, type RoleRow, toRole } from "./role-row.ts";
+import { type Condition, readConditions } from "./user-filters.ts";
 
 type Listed = AdminUserRow & { created_micros: string };
 
-/** The last of all characters: no text that begins with the prefix is behind it. */
-const BEHIND = "chr(1114111)";
+/** SQL of where a page begins that is not the first one: a range of the index, from $3 and $4 on. */
+const BEHIND_POSITION =
+  "(users.created_at, users.id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4::uuid)";
 
-/** SQL of each filter: `$n` is its value. Written into the statement only when it is asked for, so that its index serves it. */
-const FILTERS: { [Name in keyof UserFilter]-?: (value: string) => string } = {
-  prefix: (value) => `((users.email COLLATE "C" >= ${value} AND users.email COLLATE "C" < ${value} || ${BEHIND})
-    OR (users.username_key COLLATE "C" >= ${value} AND users.username_key COLLATE "C" < ${value} || ${BEHIND}))`,
-  role: (value) => `users.id IN (
-    WITH RECURSIVE holding (role) AS (
-      SELECT ${value}
-      UNION
-      SELECT role_parents.role FROM holding JOIN role_parents ON role_parents.parent = holding.role
-    )
-    SELECT user_roles.user_id FROM user_roles JOIN holding USING (role)
-  )`,
-  disabled: (value) => `(users.disabled_at IS NOT NULL) = ${value}`,
-  locked: (value) => `${isLocked("$1::timestamptz")} = ${value}`,
-  mfa: (value) => `users.mfa_enabled = ${value}`,
-};
-const TYPES: Record<keyof UserFilter, string> = {
-  prefix: "text",
-  role: "text",
-  disabled: "boolean",
-  locked: "boolean",
-  mfa: "boolean",
-};
-const NAMES = Object.keys(FILTERS) as (keyof UserFilter)[];
-
-/** One of 2^5 statements, named by the filters it has. */
-function listStatement(names: (keyof UserFilter)[]): Statement<Listed> {
-  const where = names.map((name, index) => `AND ${FILTERS[name](`$${index + 5}::${TYPES[name]}`)}`).join(" ");
+/** One statement for each set of conditions, named by what it has. */
+function listStatement(conditions: Condition[], isFirstPage: boolean): Statement<Listed> {
+  const firstValue = isFirstPage ? 3 : 5;
+  const texts = conditions.map(({ sql }, index) => sql(`$${index + firstValue}`));
+  if (!isFirstPage) texts.unshift(BEHIND_POSITION);
+  const where = texts.length === 0 ? "" : `WHERE ${texts.join(" AND ")}`;
   return statement<Listed>(
-    ["list_users", ...names].join("_"),
+    ["list_users", ...(isFirstPage ? [] : ["on"]), ...conditions.map(({ name }) => name)].join("_"),
     `WITH page AS MATERIALIZED (
-      SELECT users.id, users.created_at FROM users
-      WHERE ($3::bigint IS NULL OR (users.created_at, users.id) > (timestamptz 'epoch' + $3::bigint * interval '1 microsecond', $4::uuid)) ${where}
+      SELECT users.id, users.created_at FROM users ${where}
       ORDER BY users.created_at, users.id LIMIT $2
     )
     SELECT (extract(epoch FROM users.created_at) * 1000000)::bigint::text AS created_micros, ${adminUserColumns("$1::timestamptz")}
@@ -74,10 +53,10 @@ const FIND_USER_ID = statement<{ id: string }>(
 export function createAdminLists(db: Database): Omit<Administration, "act"> {
   return {
     async listUsers({ filter, now, limit, after }) {
-      const names = NAMES.filter((name) => filter[name] !== undefined);
-      const values = names.map((name) => filter[name]);
-      const position = [after?.createdMicros ?? null, after?.id ?? null];
-      const rows = await run(db, listStatement(names), [now, limit, ...position, ...values]);
+      const conditions = await readConditions(db, filter, now);
+      const values = conditions.map(({ value }) => value);
+      const position = after === undefined ? [] : [after.createdMicros, after.id];
+      const rows = await run(db, listStatement(conditions, after === undefined), [now, limit, ...position, ...values]);
       return rows.map((row) => ({
         user: toAdminUser(row),
         position: { createdMicros: row.created_micros, id: row.id },
