@@ -45,8 +45,13 @@ async function samplesOf({ credentials, refresh_token }: Awaited<ReturnType<type
     disableTotp: { code: "123456" },
     getProfile: {},
     updateProfile: { dataProtected: { phone: "1" }, updateMask: { paths: ["data_public", "data_protected.phone"] } },
-    unlockPrivateData: { password, recoveryKey: "000G-40R4" },
-    updatePrivateData: { password, dataPrivate: { bankAccount: "1" }, newRecoveryKey: true, discardStored: true },
+    unlockPrivateData: { password: "not the passphrase", recoveryKey: "" },
+    updatePrivateData: {
+      password: "not the passphrase",
+      dataPrivate: { bankAccount: "1" },
+      newRecoveryKey: true,
+      discardStored: true,
+    },
     getVault: {},
     putVault: { content: new Uint8Array([1, 2, 3]), replacedVersion: 1 },
   };
