@@ -1,5 +1,3 @@
-import { rename } from "node:fs/promises";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuthError } from "../src/domain/errors.ts";
 import { me, registerUser } from "./support/client.ts";
@@ -151,15 +149,5 @@ describe("without its master key", () => {
     expect(answers.map(({ reason }) => reason)).toStrictEqual(answers.map(() => "unavailable"));
     expect(await rows()).toStrictEqual(before);
     expect((await me(own.url, token)).body.user["data_public"]).toStrictEqual({ display_name: "", avatar_url: "" });
-  });
-
-  test("the server says internal and records it when the key is another one", async () => {
-    const own = await startAppForTest();
-    const { access_token: token, user } = await registerUser(own.url);
-    await profile(own.url, "UpdateProfile", { token, dataProtected: CONTACT });
-    await rename(join(own.keysDir, "kms.key"), join(own.keysDir, "kms.key.lost"));
-    const other = await startAppForTest({ databaseUrl: own.databaseUrl, keysDir: own.keysDir });
-    expect(await profile(other.url, "GetProfile", { token })).toMatchObject({ reason: "internal" });
-    expect(await countEvents(other, "user_data.integrity_failed", user.id)).toStrictEqual({ audit: 1, outbox: 0 });
   });
 });
