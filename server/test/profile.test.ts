@@ -91,6 +91,25 @@ describe("a profile", () => {
     });
   });
 
+  test("takes no more than one connection to the database from others, however often it is changed at once", async () => {
+    const own = await startAppForTest({ env: { DATABASE_POOL: "2" } });
+    const { access_token: token, user } = await registerUser(own.url);
+    const other = await registerUser(own.url);
+    const holder = await own.db.connect();
+    await holder.query("BEGIN");
+    await holder.query("SELECT FROM users WHERE id = $1 FOR UPDATE", [user.id]);
+    const changing = Array.from({ length: 8 }, (_, i) =>
+      profile(own.url, i % 2 === 0 ? "UpdateProfile" : "PutVault", { token, dataProtected: CONTACT }),
+    );
+    const waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    await expect.poll(async () => (await own.db.query(waiting)).rowCount, { interval: 10 }).toBe(1);
+    expect((await me(own.url, other.access_token)).status).toBe(200);
+    expect((await own.db.query(waiting)).rowCount).toBe(1);
+    await holder.query("ROLLBACK");
+    holder.release();
+    expect((await Promise.all(changing)).filter(({ status }) => status === 200).length).toBeGreaterThan(0);
+  });
+
   test("is not changed by a session that was logged out while the change was on its way", async () => {
     const { access_token: token, user } = await registerUser(server.url);
     const holder = await server.db.connect();

@@ -2,6 +2,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { ProfileService, UpdateProfileRequest } from "@sello/gen/auth/v1/profile_service_pb";
 import { PrivateDataSchema, ProtectedDataSchema, PublicDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import { AuthError } from "../domain/errors.ts";
+import { createOneAtATime } from "../service/one-at-a-time.ts";
 import type { Deps } from "../service/ports.ts";
 import { getProfile, type Profile, type ProfileChange, updateProfile } from "../service/profile.ts";
 import { unlockPrivateData } from "../service/unlock-private-data.ts";
@@ -14,13 +15,17 @@ import { changeSealedData, readSealedData } from "./sealed-data.ts";
 import { readUpdateMask, replaceFields } from "./update-mask.ts";
 
 export function createProfileService(deps: Deps): ServiceImpl<typeof ProfileService> {
+  const oneAtATime = createOneAtATime();
+  /** What one user changes waits here, and not in the database. Private data is bounded by the places for hashes. */
+  const inTurn = <T>(caller: Caller, change: () => Promise<T>) => oneAtATime(caller.bearer.user.id, change);
   return {
     async getProfile(_request, context) {
       return profileMessage(await getProfile(deps, callerOf(context)));
     },
 
     async updateProfile(request, context) {
-      return profileMessage(await updateProfile(deps, callerOf(context), readChange(request)));
+      const [caller, change] = [callerOf(context), readChange(request)];
+      return profileMessage(await inTurn(caller, () => updateProfile(deps, caller, change)));
     },
 
     async unlockPrivateData({ password, recoveryKey }, context) {
@@ -46,7 +51,8 @@ export function createProfileService(deps: Deps): ServiceImpl<typeof ProfileServ
     },
 
     async putVault({ content, replacedVersion }, context) {
-      return { version: await putVault(deps, callerOf(context), { content, replacedVersion }) };
+      const caller = callerOf(context);
+      return { version: await inTurn(caller, () => putVault(deps, caller, { content, replacedVersion })) };
     },
   };
 }
