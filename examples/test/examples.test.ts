@@ -71,7 +71,7 @@ suite.each(SHOPS)("the shop on %s (needs npm ci in examples/)", (_name, startSho
   async function openBrowser(): Promise<{
     client: AuthClient;
     travelled: string[];
-    username: string;
+    user: ReturnType<typeof newUser>;
     token(): string;
   }> {
     const travelled: string[] = [];
@@ -89,20 +89,20 @@ suite.each(SHOPS)("the shop on %s (needs npm ci in examples/)", (_name, startSho
     });
     const user = newUser();
     await client.register(user);
-    return { client, travelled, username: user.username, token: () => authorization };
+    return { client, travelled, user, token: () => authorization };
   }
 
   test.each(["stateful", "stateless"] as const)(
     "takes a %s order, and nobody on the way can read it",
     async (envelope) => {
-      const { client, travelled, username } = await openBrowser();
+      const { client, travelled, user } = await openBrowser();
       const placed = await client.apiCall(`${shop.url}/orders?via=test`, { item: "an apple" }, { envelope });
-      expect(placed).toMatchObject({ order: { item: "an apple", by: username } });
+      expect(placed).toMatchObject({ order: { item: "an apple", by: user.username } });
       expect(travelled).toHaveLength(2);
       for (const body of travelled) expect(Object.keys(JSON.parse(body))[0]).toMatch(/^__(front|session)_enc__$/);
       expect(travelled.join()).not.toContain("apple");
       const mine = await client.apiCall(`${shop.url}/orders`, undefined, { method: "GET", envelope: "none" });
-      expect(mine).toMatchObject({ orders: [{ item: "an apple", by: username }] });
+      expect(mine).toMatchObject({ orders: [{ item: "an apple", by: user.username }] });
     },
   );
 
@@ -136,10 +136,12 @@ suite.each(SHOPS)("the shop on %s (needs npm ci in examples/)", (_name, startSho
     const admin = await openBrowser();
     await server.db.query(
       "INSERT INTO user_roles (user_id, role, granted_at) SELECT id, 'admin', now() FROM users WHERE username = $1",
-      [admin.username],
+      [admin.user.username],
     );
+    // Tokens of before say what is no longer true, and end.
+    await admin.client.login({ identifier: admin.user.username, password: admin.user.password });
     const answer = await admin.client.apiCall(`${shop.url}/admin`, undefined, { method: "GET", envelope: "none" });
-    expect(answer).toMatchObject({ hello: admin.username });
+    expect(answer).toMatchObject({ hello: admin.user.username });
   });
 
   test("knows within a second that somebody logged out", async () => {

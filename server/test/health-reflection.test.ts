@@ -31,9 +31,12 @@ const SERVED = [
   "auth.v1.AuthService",
   "auth.v1.ChannelService",
   "auth.v1.KeyService",
+  "auth.v1.MfaService",
+  "auth.v1.ProfileService",
   "backend.v1.EnvelopeService",
   "backend.v1.KmsService",
   "backend.v1.TokenService",
+  "backend.v1.UserDataService",
 ];
 const SERVICES = ["", ...SERVED];
 

@@ -25,7 +25,10 @@ afterAll(async () => {
 
 const ID = "00000000-0000-4000-8000-000000000000";
 const now = Math.floor(clock.now().getTime() / 1000);
-const GOOD = { iss: "issuer", aud: "audience", sub: ID, sid: ID, jti: "jti", iat: now, nbf: now, exp: now + 900 };
+const GOOD = {
+  ...{ iss: "issuer", aud: "audience", sub: ID, sid: ID, jti: "jti", iat: now, nbf: now, exp: now + 900 },
+  ...{ username: "ann", roles: ["user"], permissions: [] },
+};
 
 const PAYLOADS: Record<string, string> = {
   empty: "",
