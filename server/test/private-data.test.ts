@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createDataCipher } from "../src/crypto/data-cipher.ts";
 import { loginUser, PASSWORD, registerUser } from "./support/client.ts";
+import { registerMfaUser } from "./support/mfa.ts";
 import { profile } from "./support/profile.ts";
-import { changePassword } from "./support/rpc.ts";
+import { changePassword, rpc } from "./support/rpc.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 import { countEvents } from "./support/stored.ts";
 
@@ -37,6 +38,23 @@ async function reset(user: { id: string }, password = RESET_PASSWORD) {
 }
 
 describe("private data", () => {
+  test("of a user with a second factor asks for a recent proof of it, not for the password alone", async () => {
+    const own = await startAppForTest();
+    const { access_token, credentials, code } = await registerMfaUser(own);
+    const asked = { token: access_token, password: credentials.password };
+    expect(await profile(own.url, "UpdatePrivateData", { ...asked, dataPrivate: SECRETS })).toMatchObject({
+      status: 200,
+    });
+    own.clock.advance(601);
+    const refused = { reason: "reauthentication_required" };
+    expect(await profile(own.url, "UnlockPrivateData", asked)).toMatchObject(refused);
+    expect(await profile(own.url, "UpdatePrivateData", { ...asked, dataPrivate: {} })).toMatchObject(refused);
+    const body = { password: credentials.password, code: code() };
+    const proven = await rpc<{ accessToken: string }>(own.url, "Reauthenticate", { token: access_token, body });
+    const again = { ...asked, token: proven.body.accessToken };
+    expect(await profile(own.url, "UnlockPrivateData", again)).toMatchObject({ status: 200, dataPrivate: SECRETS });
+  });
+
   test("is empty at first, and opens with the password once it was written", async () => {
     const { access_token: token } = await registerUser(server.url);
     expect(await unlock(token)).toMatchObject({ status: 200, dataPrivate: {} });

@@ -10,11 +10,8 @@ import { type Problems, refuseProblems } from "../domain/validation.ts";
 import { type MovePrivateKeyDeps, movePrivateKey } from "./move-private-key.ts";
 import type { Bearer, Client, Deps } from "./ports.ts";
 import { type ProvePasswordDeps, provePassword } from "./prove-password.ts";
-import { requireRecentAuthentication } from "./recent-authentication.ts";
 
-export type ChangePasswordDeps = Pick<Deps, "accounts" | "passwordPolicy" | "settings"> &
-  ProvePasswordDeps &
-  MovePrivateKeyDeps;
+export type ChangePasswordDeps = Pick<Deps, "accounts" | "passwordPolicy"> & ProvePasswordDeps & MovePrivateKeyDeps;
 export type ChangePasswordInput = { currentPassword: string; newPassword: string; signal?: AbortSignal };
 
 /**
@@ -28,8 +25,6 @@ export async function changePassword(
 ): Promise<number> {
   const { client, bearer } = caller;
   refuseUnreadable(input);
-  // Whoever has a second factor is not to be robbed of the account by somebody who knows the password alone.
-  if (bearer.user.mfaEnabled) requireRecentAuthentication(deps, bearer);
   const weakness = passwordWeakness(deps.passwordPolicy, input.newPassword, bearer.user);
   if (weakness !== undefined) throw new AuthError("weak_password", { message: weakness });
 

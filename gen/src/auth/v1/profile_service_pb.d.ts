@@ -525,7 +525,8 @@ export declare const ProfileService: GenService<{
    *
    * Fails with `invalid_credentials` when the password is wrong (counted like a failed login) or the recovery key is another;
    * `validation_failed` when the recovery key has a typing error; `conflict` when the data is under an earlier password: send the
-   * recovery key too; `account_locked`, `overloaded`, `unavailable`.
+   * recovery key too; `account_locked`, `overloaded`, `unavailable`, and, for a user with a second factor, with
+   * `reauthentication_required`.
    *
    * @generated from rpc auth.v1.ProfileService.UnlockPrivateData
    */
