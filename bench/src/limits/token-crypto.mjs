@@ -20,8 +20,8 @@ const newAccessTokens = () => createAccessTokens({ keys: ring, clock: systemCloc
 
 const accessTokens = newAccessTokens();
 const user = { ...settings.user, createdAt: now, mfaEnabled: false, dataPublic: {} };
-const sessionId = crypto.randomUUID();
-const sample = await accessTokens.issue(user, sessionId);
+const session = { id: crypto.randomUUID(), authenticatedAt: now };
+const sample = await accessTokens.issue(user, session);
 const ciphertextBytes = Buffer.from(sample.split(".")[3], "base64url").length;
 
 /** ES256 over the claims, a fresh X25519 key, one agreement, one KDF, one key wrap, one AES-256-GCM. No JSON, no base64url. */
@@ -52,7 +52,7 @@ function withoutState({ state: _state, since: _since, use: _use, ...jwk }, ...na
 const utf8 = new TextEncoder();
 async function joseIssue() {
   const jws = await new SignJWT({
-    sid: sessionId,
+    sid: session.id,
     roles: user.roles,
     permissions: user.permissions,
     username: user.username,
@@ -77,7 +77,7 @@ async function joseOpen() {
 }
 
 /** Each once only, by a verifier that is new when all were seen: nothing comes from its memory. */
-const tokens = await Promise.all(Array.from({ length: 500 }, () => accessTokens.issue(user, sessionId)));
+const tokens = await Promise.all(Array.from({ length: 500 }, () => accessTokens.issue(user, session)));
 let verifier = newAccessTokens();
 function openUnseen(i) {
   if (i % tokens.length === 0) verifier = newAccessTokens();
@@ -86,7 +86,7 @@ function openUnseen(i) {
 
 const operations = {
   rawIssue,
-  productIssue: () => accessTokens.issue(user, sessionId),
+  productIssue: () => accessTokens.issue(user, session),
   joseIssue,
   productOpen: openUnseen,
   productOpenSeen: () => accessTokens.verify(sample),
