@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allSealed, insertEvents, tamper } from "./support/audit.ts";
 import { loginUser, registerUser } from "./support/client.ts";
@@ -13,7 +13,7 @@ import {
   type Running,
   type ServerProcesses,
 } from "./support/server-processes.ts";
-import { createTestDatabase, dropTestDatabase } from "./support/start-app.ts";
+import { createTestDatabase, dropTestDatabase, openTestPool } from "./support/start-app.ts";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 const run = promisify(execFile);
@@ -26,7 +26,7 @@ let servers: ServerProcesses;
 let first: Running;
 beforeAll(async () => {
   databaseUrl = await createTestDatabase();
-  db = new pg.Pool({ connectionString: databaseUrl, max: 3 });
+  db = openTestPool(databaseUrl, 3);
   servers = await createServerProcesses();
   first = await servers.start({ DATABASE_URL: databaseUrl, ...UNLIMITED });
 });

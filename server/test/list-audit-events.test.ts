@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAuditTrail } from "../src/postgres/audit-trail.ts";
 import type { AuditFilter } from "../src/service/audit-ports.ts";
 import { listAuditEvents } from "../src/service/list-audit-events.ts";
-import { createTestDatabase, dropTestDatabase } from "./support/start-app.ts";
+import { createTestDatabase, dropTestDatabase, openTestPool } from "./support/start-app.ts";
 
 const [ALICE, BOB, SESSION] = [randomUUID(), randomUUID(), randomUUID()];
 
@@ -13,7 +13,7 @@ let db: pg.Pool;
 /** An event a minute: the even ones are logins of Alice, every tenth a failure for Bob. */
 beforeAll(async () => {
   databaseUrl = await createTestDatabase();
-  db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  db = openTestPool(databaseUrl, 2);
   await db.query(
     `INSERT INTO audit_events (occurred_at, type, result, actor_id, subject_id, session_id, ip, user_agent, request_id, detail)
     SELECT '2026-01-01T00:00:00Z'::timestamptz + make_interval(mins => n),

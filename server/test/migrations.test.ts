@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { migrate } from "../src/postgres/migrate.ts";
-import { createTestDatabase, dropTestDatabase } from "./support/start-app.ts";
+import { createTestDatabase, dropTestDatabase, openTestPool } from "./support/start-app.ts";
 
 const FOLDER = fileURLToPath(new URL("../../migrations", import.meta.url));
 const silent = () => undefined;
@@ -15,7 +15,7 @@ const fileNames = async () =>
 
 async function emptyDatabase(): Promise<{ url: string; db: pg.Pool }> {
   const url = await createTestDatabase({ empty: true });
-  const db = new pg.Pool({ connectionString: url, max: 2 });
+  const db = openTestPool(url, 2);
   db.on("error", () => undefined);
   onTestFinished(async () => {
     await db.end();

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import { expect, onTestFinished } from "vitest";
 import { auditHashes } from "../../src/crypto/audit-chain.ts";
 import { withLock } from "../../src/crypto/key-lock.ts";
@@ -10,7 +10,7 @@ import type { ChainHead } from "../../src/service/audit-chain-ports.ts";
 import { readAuditKey } from "../../src/service/audit-key.ts";
 import { sealAudit } from "../../src/service/seal-audit.ts";
 import { type AuditSummary, verifyAudit } from "../../src/service/verify-audit.ts";
-import { createTestDatabase, dropTestDatabase, type TestApp } from "./start-app.ts";
+import { createTestDatabase, dropTestDatabase, openTestPool, type TestApp } from "./start-app.ts";
 
 /** A clock like the database's: an event says when it occurred. */
 export const WALL_CLOCK = { now: () => new Date() };
@@ -20,7 +20,7 @@ export type Trail = { db: pg.Pool; key: Buffer; databaseUrl: string };
 
 export async function startTrail(): Promise<Trail> {
   const databaseUrl = await createTestDatabase();
-  const db = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  const db = openTestPool(databaseUrl, 4);
   onTestFinished(async () => {
     await db.end();
     await dropTestDatabase(databaseUrl);

@@ -65,9 +65,7 @@ export async function startApp(options: StartOptions = {}): Promise<TestApp> {
     redisKeyPrefix: `sello:test:${new URL(databaseUrl).pathname.slice(1)}:`,
     ...options.overrides,
   });
-  const db = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-  // A test may end every connection of its database; the next query opens another.
-  db.on("error", () => {});
+  const db = openTestPool(databaseUrl, 2);
   return {
     app,
     url: app.url,
@@ -90,6 +88,13 @@ export async function startAppForTest(options: StartOptions = {}): Promise<TestA
   const started = await startApp(options);
   onTestFinished(() => started[Symbol.asyncDispose]());
   return started;
+}
+
+/** For assertions. A test, or its end, may close every connection of its database; the next query opens another. */
+export function openTestPool(connectionString: string, max: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max });
+  pool.on("error", () => {});
+  return pool;
 }
 
 /** A migrated database of its own. */
