@@ -36,12 +36,15 @@ export type Vault = {
   discard(): Promise<void>;
 };
 
-type Stored = { content: VaultContent; version: number };
+/** `userId` is whose it is: it goes back to nobody else. */
+type Stored = { content: VaultContent; version: number; userId: string };
 type Under = { wrap: Wrap; key: CryptoKey; part: "by passphrase" | "by recovery key" };
 
 const minPassphrase = 12;
 
-/** The vault of whoever is logged in. The passphrase must not be the login password, which the server sees at each login. */
+/**
+ * The vault of whoever is logged in. Once somebody else is, one that was opened before is `token_missing`. The passphrase must not be the login password, which the server sees at each login.
+ */
 export function createVault(client: Pick<AuthClient, "transport" | "user">): Vault {
   const server = createProfile(client);
   const userId = (): string => {
@@ -50,18 +53,21 @@ export function createVault(client: Pick<AuthClient, "transport" | "user">): Vau
   };
 
   async function get(): Promise<Stored> {
+    const id = userId();
     const { content, version } = await server.getVault({});
     if (content.length === 0) throw new AuthError("not_found", "There is no vault yet.");
-    return { content: readContent(content), version };
+    return { content: readContent(content), version, userId: id };
   }
-  const put = async (content: VaultContent, replacedVersion: number): Promise<Stored> => {
+  /** In the place of another user's vault it would destroy that: nobody could open it. */
+  async function put({ content, version: replacedVersion, userId }: Stored): Promise<Stored> {
+    if (client.user?.id !== userId) throw new AuthError("token_missing", "The user of this vault is not logged in.");
     const { version } = await server.putVault({ content: writeContent(content), replacedVersion });
-    return { content, version };
-  };
+    return { content, version, userId };
+  }
 
   async function show(stored: Stored, under: Under): Promise<OpenVault> {
-    const key = await unwrap(under, false);
-    const id = userId();
+    const { userId: id } = stored;
+    const key = await unwrap(under, id, false);
     let present = stored;
     let data = await readData(key, stored.content, id);
     return {
@@ -69,15 +75,16 @@ export function createVault(client: Pick<AuthClient, "transport" | "user">): Vau
         return data;
       },
       async save(next) {
-        present = await put({ ...present.content, ...(await sealData(key, toBytes(next), id)) }, present.version);
+        const content = { ...present.content, ...(await sealData(key, toBytes(next), id)) };
+        present = await put({ ...present, content });
         data = next;
       },
     };
   }
 
-  async function unwrap({ wrap, key, part }: Under, extractable: boolean): Promise<CryptoKey> {
+  async function unwrap({ wrap, key, part }: Under, userId: string, extractable: boolean): Promise<CryptoKey> {
     try {
-      return await unwrapDataKey(wrap, key, { part, userId: userId(), extractable });
+      return await unwrapDataKey(wrap, key, { part, userId, extractable });
     } catch (cause) {
       throw new AuthError("vault_locked", `The vault does not open ${part}.`, { cause });
     }
@@ -91,8 +98,9 @@ export function createVault(client: Pick<AuthClient, "transport" | "user">): Vau
 
   /** Puts the data key, which `under` opens, under another passphrase too. */
   async function move(stored: Stored, under: Under, passphrase: string): Promise<OpenVault> {
-    const moved = await wrapUnder(await unwrap(under, true), passphrase, userId());
-    const after = await put({ ...stored.content, ...moved }, stored.version);
+    const { userId: id } = stored;
+    const moved = await wrapUnder(await unwrap(under, id, true), passphrase, id);
+    const after = await put({ ...stored, content: { ...stored.content, ...moved } });
     return show(after, await underPassphrase(after, passphrase));
   }
 
@@ -108,7 +116,7 @@ export function createVault(client: Pick<AuthClient, "transport" | "user">): Vau
       const byRecoveryKey = await wrapDataKey(key, await keyOfRecovery(secret), { part, userId: id });
       const sealed = await sealData(key, toBytes(data), id);
       const content = { ...(await wrapUnder(key, passphrase, id)), byRecoveryKey, ...sealed };
-      const stored = await put(content, present.version);
+      const stored = await put({ content, version: present.version, userId: id });
       const recoveryKey = await writeRecoveryKey(secret);
       return { recoveryKey, vault: await show(stored, await underPassphrase(stored, passphrase)) };
     },

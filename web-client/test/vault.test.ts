@@ -112,6 +112,21 @@ describe("a vault", () => {
     expect((await vault.open(PASSPHRASE)).data).toBe("two");
   });
 
+  test("is not put in the place of the vault of who logs in after its user", async () => {
+    const { page, who, vault } = await somebody();
+    const { vault: theirs } = await vault.create(PASSPHRASE, "theirs");
+    await page.logout();
+    expect(await codeOf(theirs.save("to nobody"))).toBe("token_missing");
+    await page.register(newUser());
+    const { vault: mine } = await vault.create(PASSPHRASE, "mine");
+    expect(await codeOf(theirs.save("to another"))).toBe("token_missing");
+    await mine.save("mine, and whole");
+    expect((await vault.open(PASSPHRASE)).data).toBe("mine, and whole");
+    await page.login({ identifier: who.email, password: PASSWORD });
+    await theirs.save("to its user");
+    expect((await vault.open(PASSPHRASE)).data).toBe("to its user");
+  });
+
   test("can be discarded, and begun anew", async () => {
     const { vault } = await somebody();
     await vault.create(PASSPHRASE, DATA);
