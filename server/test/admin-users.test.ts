@@ -2,7 +2,7 @@ import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import bcrypt from "bcryptjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callAdmin, type Member, newAdmin, newHolder, newMember, newRole } from "./support/admin.ts";
-import { call, loginUser, me, newUser, PASSWORD, refresh } from "./support/client.ts";
+import { call, type ErrorBody, loginUser, me, newUser, PASSWORD, refresh } from "./support/client.ts";
 import { WAYS } from "./support/each-protocol.ts";
 import { rpc } from "./support/rpc.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
@@ -96,6 +96,25 @@ describe.each(WAYS)("over %s", (way) => {
     );
     expect(seen).toStrictEqual(rows.map(({ username }) => username));
     expect(seen).toHaveLength(5);
+  });
+});
+
+describe("an old session of an administrator", () => {
+  test("changes no email, no password and no second factor, be it the administrator's own", async () => {
+    const own = await startAppForTest();
+    const [admin, member] = [await newAdmin(own), await newMember(own)];
+    own.clock.advance(601);
+    const patch = (id: string, body: object) => {
+      const headers = { authorization: `Bearer ${admin.access_token}` };
+      return call<ErrorBody>(`${own.url}/admin/users/${id}`, { method: "PATCH", headers, body });
+    };
+    const takeovers = [{ email: "somebody.else@example.com" }, { password: "known to a thief" }, { reset_mfa: true }];
+    const attempts = [admin.id, member.id].flatMap((id) => takeovers.map((body) => patch(id, body)));
+    const codes = (await Promise.all(attempts)).map(({ body }) => body.error?.code);
+    expect(codes).toStrictEqual(attempts.map(() => "reauthentication_required"));
+    expect((await patch(member.id, { data_public: { display_name: "Ada" } })).status).toBe(200);
+    await rpc(own.url, "Reauthenticate", { token: admin.access_token, body: { password: PASSWORD } });
+    expect((await patch(member.id, { password: "known to its user" })).status).toBe(200);
   });
 });
 

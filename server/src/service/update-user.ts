@@ -6,8 +6,9 @@ import { type Problems, refuseProblems } from "../domain/validation.ts";
 import { findSubject, orNoUser, readUserId, refuseStale } from "./administration.ts";
 import type { Act, AdminCaller, AdminUser, UserChange } from "./administration-ports.ts";
 import { type CreateUserDeps, EMAIL_RULE, hashNew } from "./create-user.ts";
+import { type RecentAuthenticationDeps, requireRecentAuthentication } from "./recent-authentication.ts";
 
-export type UpdateUserDeps = Omit<CreateUserDeps, "ids">;
+export type UpdateUserDeps = Omit<CreateUserDeps, "ids"> & RecentAuthenticationDeps;
 /** What is undefined stays as it is. */
 export type UpdateUserInput = {
   userId: string;
@@ -21,7 +22,10 @@ export type UpdateUserInput = {
   signal?: AbortSignal;
 };
 
-/** @throws AuthError `not_found`, `validation_failed`, `weak_password`, `already_exists`, `forbidden`, `conflict`. */
+/**
+ * @throws AuthError `not_found`, `validation_failed`, `weak_password`, `already_exists`, `forbidden`, `conflict`,
+ * `reauthentication_required`.
+ */
 export async function updateUser(
   deps: UpdateUserDeps,
   caller: AdminCaller,
@@ -32,6 +36,9 @@ export async function updateUser(
   if (input.disabled === true && caller.bearer?.user.id === id) {
     throw new AuthError("forbidden", { message: "You cannot disable yourself." });
   }
+  // What an account is taken over with: an old session of an administrator is not to do it, to the administrator's own least of all.
+  const isTakeover = input.email !== undefined || input.password !== undefined || input.resetMfa;
+  if (isTakeover && caller.bearer !== undefined) requireRecentAuthentication(deps, caller.bearer);
   const { disabled, dataPublic } = input;
   const passwordHash = input.password === undefined ? undefined : await hashFor(deps, { ...input, id, names });
   const change: UserChange = { ...names, passwordHash, disabled, dataPublic };

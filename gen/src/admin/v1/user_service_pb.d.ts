@@ -982,9 +982,10 @@ export declare const UserService: GenService<{
   /**
    * Changes the members that are sent, and no other: all of them or none. A new password, and being disabled, end every session of
    * the user; a new username ends its access tokens, which a refresh replaces. Callers cannot disable themselves.
+   * A change of email or password and a reset of the second factor ask for a recent proof of who the caller is: `Reauthenticate`.
    *
    * Fails with `not_found`, `validation_failed`, `weak_password`, `already_exists`, `forbidden`, `conflict` (a stale
-   * `expected_version`, the last administrator), `overloaded`.
+   * `expected_version`, the last administrator), `reauthentication_required`, `overloaded`.
    *
    * @generated from rpc admin.v1.UserService.UpdateUser
    */
