@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { refresh, registerUser, type Tokens } from "./support/client.ts";
 import { challengeOf, codeAt, mfa, registerMfaUser, turnOn, verify, wrongCode } from "./support/mfa.ts";
+import { profile } from "./support/profile.ts";
 import { changePassword, rpc } from "./support/rpc.ts";
 import { startAppForTest, type TestApp } from "./support/start-app.ts";
 import { countEvents, dumpDatabase } from "./support/stored.ts";
@@ -256,6 +257,22 @@ describe("a login of a while ago", () => {
     await rpc(server.url, "Reauthenticate", { token: user.access_token, body });
     expect((await change(user.access_token)).status).toBe(200);
   });
+});
+
+test("an old login is not enough to open or change the private data of who has a second factor", async () => {
+  const server = await startAppForTest();
+  const [user, plain] = [await registerMfaUser(server), await registerUser(server.url)];
+  const { password } = user.credentials;
+  const write = (token: string) =>
+    profile(server.url, "UpdatePrivateData", { token, password, dataPrivate: { bankAccount: "1" }, discardStored: true });
+  const unlock = (token: string) => profile(server.url, "UnlockPrivateData", { token, password });
+  await write(user.access_token);
+  server.clock.advance(601);
+  expect(await unlock(user.access_token)).toMatchObject({ status: 401, reason: "reauthentication_required" });
+  expect((await write(user.access_token)).reason).toBe("reauthentication_required");
+  expect((await write(plain.access_token)).status).toBe(200);
+  await rpc(server.url, "Reauthenticate", { token: user.access_token, body: { password, code: user.code() } });
+  expect(await unlock(user.access_token)).toMatchObject({ status: 200, dataPrivate: { bankAccount: "1" } });
 });
 
 test("nothing of a second factor is stored, logged or measured as it is", async () => {
