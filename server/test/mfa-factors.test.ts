@@ -264,7 +264,12 @@ test("an old login is not enough to open or change the private data of who has a
   const [user, plain] = [await registerMfaUser(server), await registerUser(server.url)];
   const { password } = user.credentials;
   const write = (token: string) =>
-    profile(server.url, "UpdatePrivateData", { token, password, dataPrivate: { bankAccount: "1" }, discardStored: true });
+    profile(server.url, "UpdatePrivateData", {
+      token,
+      password,
+      dataPrivate: { bankAccount: "1" },
+      discardStored: true,
+    });
   const unlock = (token: string) => profile(server.url, "UnlockPrivateData", { token, password });
   await write(user.access_token);
   server.clock.advance(601);

@@ -135,6 +135,28 @@ describe("in a database that somebody else can write to", () => {
     expect(answer.dataPrivate).toBeUndefined();
   });
 
+  test.each([
+    ["of no form", "kdf = 'junk'"],
+    ["without end", "kdf = '$argon2id$v=19$m=4000000000,t=9,p=1$'"],
+    ["without memory", "kdf = '$argon2id$v=19$m=1,t=1,p=1$'"],
+    ["without passes", "kdf = '$argon2id$v=19$m=64,t=0,p=1$'"],
+    ["without salt", "salt = ''"],
+  ])("a derivation %s, put there, is recorded, and keeps nobody from changing the password", async (_, change) => {
+    const [mine] = await two();
+    await server.db.query(`UPDATE user_keys SET ${change} WHERE user_id = $1 AND purpose = 'private.password'`, [
+      mine.id,
+    ]);
+    expect(await READS["private, by password"]?.(mine)).toMatchObject({ status: 500, reason: "internal" });
+    expect(await countEvents(server, "user_data.integrity_failed", mine.id)).toStrictEqual({ audit: 1, outbox: 0 });
+    const newPassword = "quite another passphrase";
+    const changed = await changePassword(server.url, mine.token, { currentPassword: PASSWORD, newPassword });
+    expect(changed.status).toBe(200);
+    const { token, recoveryKey } = mine;
+    const recovered = await profile(server.url, "UnlockPrivateData", { token, password: newPassword, recoveryKey });
+    expect(recovered).toMatchObject({ dataPrivate: { bankAccount: `account of ${mine.id}` } });
+    expect((await profile(server.url, "UnlockPrivateData", { token, password: newPassword })).status).toBe(200);
+  });
+
   test("nobody is kept from changing the password by it", async () => {
     const [mine, theirs] = await two();
     await server.db.query(copyKey("private.password"), [mine.id, theirs.id]);

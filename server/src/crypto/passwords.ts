@@ -3,7 +3,7 @@ import { AuthError } from "../domain/errors.ts";
 import { normalizePassword } from "../domain/password-policy.ts";
 import type { PasswordHasher } from "../service/ports.ts";
 import { isWholeHash, parseForeignHash } from "./foreign-hashes.ts";
-import { assertAffordable, hashBounds } from "./hash-cost.ts";
+import { assertAffordable, type HashBounds, hashBounds } from "./hash-cost.ts";
 import type { HashPool } from "./hash-pool.ts";
 
 export type PasswordSettings = { memoryKib: number; passes: number; pepper: string | undefined };
@@ -16,6 +16,8 @@ const BCRYPT_MAX_BYTES = 72;
 /** RFC 9106 section 3.1 recommends it. */
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
+/** RFC 9106 section 3.1: eight blocks of a kibibyte for each lane. */
+const MIN_MEMORY_KIB = 8;
 /** The parameters of a key, written as those of a hash. One lane: that is all that is ever written. */
 const DERIVATION = /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=1\$$/;
 const NO_PEPPER = "a password was hashed with a pepper, and PASSWORD_PEPPER is not set";
@@ -86,6 +88,13 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
 
     newDerivation: () => ({ kdf: current, salt: randomBytes(SALT_BYTES) }),
 
+    isDerivation({ kdf, salt }) {
+      const phc = kdf.startsWith(PEPPERED) ? kdf.slice(PEPPERED.length) : kdf;
+      const [, m, t] = (DERIVATION.exec(phc) ?? []).map(Number);
+      if (m === undefined || t === undefined || salt.length !== SALT_BYTES) return false;
+      return m >= MIN_MEMORY_KIB && t >= 1 && isAffordable(phc, bounds);
+    },
+
     async deriveKey(password, { kdf, salt }, signal) {
       const peppered = kdf.startsWith(PEPPERED);
       const [, m, t] = DERIVATION.exec(peppered ? kdf.slice(PEPPERED.length) : kdf) ?? [];
@@ -110,6 +119,15 @@ export function createPasswordHasher(pool: HashPool, settings: PasswordSettings)
       }
     },
   };
+}
+
+function isAffordable(hash: string, bounds: HashBounds): boolean {
+  try {
+    assertAffordable(hash, bounds);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function unpaddedBase64(bytes: Buffer): string {

@@ -51,6 +51,8 @@ export type PasswordHasher = {
   isOutdated(hash: string): boolean;
   /** How a password becomes a key today: the parameters of a hash, and a salt of its own. */
   newDerivation(): KeyDerivation;
+  /** Whether keys were ever derived like this here. What says otherwise was changed where it is stored. */
+  isDerivation(derivation: KeyDerivation): boolean;
   /** 32 bytes. Whoever asks for them clears them. */
   deriveKey(password: string, derivation: KeyDerivation, signal?: AbortSignal): Promise<Buffer>;
   /** Why a hash of another system cannot be taken over; undefined when it can. */

@@ -9,7 +9,8 @@ type Recovery = { userId: string; secret: Buffer };
 
 /**
  * A key of private data as it was found. `locked`: it is whole, and this password or recovery key is not its own. `tampered`: what
- * the KMS wrapped does not open for this user, purpose and version, so it is not what was stored there.
+ * the KMS wrapped does not open for this user, purpose and version, so it is not what was stored there; or no key was ever derived
+ * as the row says.
  */
 export type FoundKey = { state: "open"; key: Buffer } | { state: "locked" } | { state: "tampered" };
 
@@ -39,6 +40,7 @@ export async function openWithPassword(
   stored: StoredPasswordKey | undefined,
   { userId, password, signal }: Password,
 ): Promise<FoundKey> {
+  if (stored !== undefined && !deps.hasher.isDerivation(stored.derivation)) return { state: "tampered" };
   const derive = (key: StoredPasswordKey) => deps.hasher.deriveKey(password, key.derivation, signal);
   return open(deps, stored, { userId, purpose: "private.password", derive });
 }
