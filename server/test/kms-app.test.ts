@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import { backend, newServiceAccount, reasonOf } from "./support/backend.ts";
+import { PASSWORD, registerUser } from "./support/client.ts";
+import { profile } from "./support/profile.ts";
+import { changePassword } from "./support/rpc.ts";
 import { startApp, startAppForTest } from "./support/start-app.ts";
 import { startVaultStandIn, type VaultStandIn } from "./support/vault-stand-in.ts";
 
@@ -29,6 +32,29 @@ test("with Vault down, keys that were read are read on, writes are unavailable, 
   expect(logs).not.toContain(vault.token);
   await vault.start();
   await expect.poll(() => reasonOf(kms.createUserKey(FOR)), { timeout: 5_000 }).toBeUndefined();
+});
+
+test("with Vault down, data of users whose keys are remembered is read on, and is not changed", async () => {
+  const vault = await startVaultStandIn();
+  const server = await startAppForTest({ env: onVault(vault) });
+  const { access_token: token } = await registerUser(server.url);
+  const [password, phone, bankAccount] = [PASSWORD, "1", "1"];
+  const call = (method: string, body: object) => profile(server.url, method, { token, ...body });
+  await call("UpdateProfile", { dataProtected: { phone } });
+  await call("UpdatePrivateData", { password, dataPrivate: { bankAccount } });
+  await vault.stop();
+  const writes = [
+    await call("UpdateProfile", { dataProtected: { phone: "2" } }),
+    await call("UpdatePrivateData", { password, dataPrivate: { bankAccount: "2" } }),
+    await changePassword(server.url, token, { currentPassword: PASSWORD, newPassword: "quite another passphrase" }),
+  ];
+  expect(writes.map(({ reason }) => reason)).toStrictEqual(["unavailable", "unavailable", "unavailable"]);
+  expect((await call("GetProfile", {})).dataProtected).toStrictEqual({ phone });
+  expect((await call("UnlockPrivateData", { password })).dataPrivate).toStrictEqual({ bankAccount });
+  await vault.start();
+  await expect
+    .poll(async () => (await call("UpdateProfile", { dataProtected: { phone: "3" } })).status, { timeout: 5_000 })
+    .toBe(200);
 });
 
 test("with nothing remembered, reading ends with Vault", async () => {

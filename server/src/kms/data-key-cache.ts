@@ -17,7 +17,7 @@ const MAX_SECRETS = 10_000;
 /**
  * Remembers what was wrapped or opened, for a bounded time, so that reading goes on while the provider is away and a busy user's key
  * is not fetched at each call. What does not open is not remembered, and asked for once at a time. A secret is erased when it is
- * forgotten; callers get copies. Within the time a text may open here whose key was revoked at the provider, or be called current
+ * forgotten; callers get copies. Who writes asks the provider. Within the time a text may open here whose key was revoked at the provider, or be called current
  * though a newer master key exists.
  */
 export function cacheUnwrapped(
@@ -52,9 +52,10 @@ export function cacheUnwrapped(
       return wrapped;
     },
 
-    async unwrap(wrapped, context) {
+    async unwrap(wrapped, context, { remembered = true } = {}) {
       const key = keyOf(wrapped, context);
-      const opened = known.get(key) ?? (await (asked.get(key) ?? ask(key, wrapped, context)));
+      const opened =
+        (remembered ? known.get(key) : undefined) ?? (await (asked.get(key) ?? ask(key, wrapped, context)));
       return opened && copyOf(opened);
     },
 

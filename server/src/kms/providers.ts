@@ -14,9 +14,9 @@ export function combineProviders(wrapping: OpenProvider, opening: OpenProvider[]
   return {
     wrap: (secret, context) => wrapping.kms.wrap(secret, context),
 
-    async unwrap(wrapped, context) {
+    async unwrap(wrapped, context, how) {
       const owner = find(wrapped);
-      const opened = await owner?.kms.unwrap(wrapped, context);
+      const opened = await owner?.kms.unwrap(wrapped, context, how);
       return opened && { secret: opened.secret, isCurrent: opened.isCurrent && owner === wrapping };
     },
 

@@ -251,11 +251,17 @@ export type Kms = {
   wrap(secret: Uint8Array, context: WrapContext): Promise<string>;
   /**
    * The secret, and whether it is wrapped under the newest master key; undefined when it does not open, whatever the cause.
-   * The bytes are the caller's own, to clear when they are done with.
+   * The bytes are the caller's own, to clear when they are done with. `remembered: false` asks the provider, whatever is
+   * remembered: for who is about to write.
    * @throws AuthError `unavailable`
    */
-  unwrap(wrapped: string, context: WrapContext): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
+  unwrap(
+    wrapped: string,
+    context: WrapContext,
+    how?: Unwrapping,
+  ): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
 };
+export type Unwrapping = { remembered?: boolean | undefined };
 
 export type Settings = SessionLifetimes & {
   accessTtlS: number;

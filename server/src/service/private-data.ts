@@ -1,7 +1,7 @@
 import { AuthError } from "../domain/errors.ts";
 import { isReadablePassword, PASSWORD_MAX_LENGTH } from "../domain/password-policy.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
-import type { Deps } from "./ports.ts";
+import type { Deps, Unwrapping } from "./ports.ts";
 import { openWithPassword, openWithRecovery, type PrivateKeyDeps } from "./private-keys.ts";
 import { type ProvePasswordDeps, provePassword } from "./prove-password.ts";
 import { refuseTampered, type TamperedDeps } from "./refuse-tampered.ts";
@@ -40,14 +40,14 @@ export function proveForPrivateData(
 export async function openPrivate(
   deps: PrivateDataDeps,
   { client, bearer }: Caller,
-  { stored, credentials }: { stored: StoredPrivate; credentials: Credentials },
+  { stored, credentials, remembered }: { stored: StoredPrivate; credentials: Credentials } & Unwrapping,
 ): Promise<{ key: Buffer; plaintext: Buffer }> {
   const userId = bearer.user.id;
   const reader = { client, actorId: userId, userId };
   const { password, recoverySecret: secret, signal } = credentials;
   const found =
     secret === undefined
-      ? await openWithPassword(deps, stored.password, { userId, password, signal })
+      ? await openWithPassword(deps, stored.password, { userId, password, signal, remembered })
       : await openWithRecovery(deps, stored.recovery, { userId, secret });
   if (found.state === "tampered") return refuseTampered(deps, reader, "the key of the private data");
   if (found.state === "locked" && secret === undefined) throw new AuthError("conflict", { message: LOCKED });

@@ -1,5 +1,5 @@
 import { keyContext } from "./key-context.ts";
-import type { Deps } from "./ports.ts";
+import type { Deps, Unwrapping } from "./ports.ts";
 import type { KeyDerivation, KeyPurpose, StoredKey, StoredPasswordKey } from "./user-data-ports.ts";
 
 export type PrivateKeyDeps = Pick<Deps, "kms" | "hasher" | "dataCipher" | "recoveryKeys">;
@@ -38,11 +38,11 @@ export function wrapForRecovery(
 export async function openWithPassword(
   deps: PrivateKeyDeps,
   stored: StoredPasswordKey | undefined,
-  { userId, password, signal }: Password,
+  { userId, password, signal, remembered }: Password & Unwrapping,
 ): Promise<FoundKey> {
   if (stored !== undefined && !deps.hasher.isDerivation(stored.derivation)) return { state: "tampered" };
   const derive = (key: StoredPasswordKey) => deps.hasher.deriveKey(password, key.derivation, signal);
-  return open(deps, stored, { userId, purpose: "private.password", derive });
+  return open(deps, stored, { userId, purpose: "private.password", derive, how: { remembered } });
 }
 
 export function openWithRecovery(
@@ -69,11 +69,16 @@ async function wrap(
 async function open<K extends StoredKey>(
   deps: PrivateKeyDeps,
   stored: K | undefined,
-  { userId, purpose, derive }: { userId: string; purpose: KeyPurpose; derive(stored: K): Promise<Buffer> },
+  {
+    userId,
+    purpose,
+    derive,
+    how,
+  }: { userId: string; purpose: KeyPurpose; derive(stored: K): Promise<Buffer>; how?: Unwrapping },
 ): Promise<FoundKey> {
   if (stored === undefined) return { state: "tampered" };
   const place = { userId, purpose, version: stored.version };
-  const outer = await deps.kms.unwrap(stored.wrappedKey, keyContext(place));
+  const outer = await deps.kms.unwrap(stored.wrappedKey, keyContext(place), how);
   if (outer === undefined) return { state: "tampered" };
   const wrapping = await derive(stored);
   const key = deps.dataCipher.open(wrapping, outer.secret, place);

@@ -1,5 +1,5 @@
 import { keyContext } from "./key-context.ts";
-import type { Deps } from "./ports.ts";
+import type { Deps, Unwrapping } from "./ports.ts";
 import { type Reader, refuseTampered, type TamperedDeps } from "./refuse-tampered.ts";
 import type { NewData, StoredProtected } from "./user-data-ports.ts";
 
@@ -30,7 +30,7 @@ export async function sealProtected(
 ): Promise<NewData & { newKey: string | undefined }> {
   const { userId } = reader;
   const keyVersion = stored?.data.keyVersion ?? 1;
-  const key = stored === undefined ? deps.randomKey() : await openKey(deps, reader, stored);
+  const key = stored === undefined ? deps.randomKey() : await openKey(deps, reader, stored, { remembered: false });
   const place = { userId, purpose: PURPOSE, version: keyVersion } as const;
   const newKey = stored === undefined ? await deps.kms.wrap(key, keyContext(place)) : undefined;
   const ciphertext = deps.dataCipher.seal(key, plaintext, { ...place, purpose: DATA });
@@ -38,8 +38,13 @@ export async function sealProtected(
   return { revision: stored?.data.revision ?? 0, keyVersion, ciphertext, newKey };
 }
 
-async function openKey(deps: ProtectedDeps, reader: Reader, { key }: StoredProtected): Promise<Buffer> {
+async function openKey(
+  deps: ProtectedDeps,
+  reader: Reader,
+  { key }: StoredProtected,
+  how?: Unwrapping,
+): Promise<Buffer> {
   const context = key && keyContext({ userId: reader.userId, purpose: PURPOSE, version: key.version });
-  const opened = key && context && (await deps.kms.unwrap(key.wrappedKey, context));
+  const opened = key && context && (await deps.kms.unwrap(key.wrappedKey, context, how));
   return opened?.secret ?? refuseTampered(deps, reader, "the key of the protected data");
 }

@@ -29,7 +29,7 @@ export async function updatePrivateData(
   const stored = await deps.userData.private.find(userId);
   const kept = input.discardStored ? undefined : stored;
   const credentials = { password, recoverySecret: undefined, signal };
-  const opened = kept && (await openPrivate(deps, caller, { stored: kept, credentials }));
+  const opened = kept && (await openPrivate(deps, caller, { stored: kept, credentials, remembered: false }));
   const plaintext = input.change(opened?.plaintext);
 
   const isNew = opened === undefined || input.newRecoveryKey;
