@@ -234,6 +234,25 @@ describe("a login of a while ago", () => {
     expect((await mfa(server.url, "EnrollTotp", { token })).status).toBe(200);
   });
 
+  test("is no wrong code where there is none: a password that was changed meanwhile is told, and not counted", async () => {
+    const server = await startAppForTest();
+    const { access_token: token, user, credentials } = await registerUser(server.url);
+    const { hasher } = server.app.deps;
+    const { verify } = hasher;
+    const anew = await hasher.hash(credentials.password);
+    const verifyAndChange: typeof verify = async (...args) => {
+      const matches = await verify(...args);
+      await server.db.query("UPDATE users SET password_hash = $2 WHERE id = $1", [user.id, anew]);
+      return matches;
+    };
+    Object.assign(hasher, { verify: verifyAndChange });
+    const body = { password: credentials.password };
+    expect((await rpc(server.url, "Reauthenticate", { token, body })).reason).toBe("conflict");
+    const { rows } = await server.db.query("SELECT FROM login_lockouts WHERE failures > 0");
+    expect(rows).toHaveLength(0);
+    expect((await rpc(server.url, "Reauthenticate", { token, body })).status).toBe(200);
+  });
+
   test("stays recent through a refresh, and for no longer", async () => {
     const server = await startAppForTest();
     const user = await registerMfaUser(server);

@@ -12,6 +12,8 @@ export type ReauthenticateDeps = Pick<
 >;
 export type ReauthenticateInput = { password: string; code: string; signal?: AbortSignal };
 
+const CHANGED = "The password or the second factor was changed meanwhile. Try again.";
+
 /** A fresh access token of the caller's session, which is marked as proven now. */
 export async function reauthenticate(
   deps: ReauthenticateDeps,
@@ -37,6 +39,10 @@ export async function reauthenticate(
   }
   const spent = bearer.user.mfaEnabled ? await readProof(deps, prover, { attempt, code }) : undefined;
   const proven = await deps.mfaFactors.reauthenticate(mfaCaller(prover), { passwordHash, code: spent });
+  if (!proven && spent === undefined) {
+    await deps.logins.takeBack(attempt.countedAt, now);
+    throw new AuthError("conflict", { message: CHANGED });
+  }
   if (!proven) return refuseCode(deps, prover);
 
   const session = { id: bearer.sessionId, authenticatedAt: now };

@@ -1173,7 +1173,7 @@ export declare const AuthService: GenService<{
    * in `auth_time` when that was. A user with a second factor sends a code, too, which is then used up.
    *
    * Fails with `invalid_credentials` when the password is wrong and `mfa_invalid` when the code is (both counted like a failed
-   * login), `account_locked`, `rate_limited`, `overloaded`.
+   * login), `conflict` when the password or the second factor was changed meanwhile, `account_locked`, `rate_limited`, `overloaded`.
    *
    * @generated from rpc auth.v1.AuthService.Reauthenticate
    */
