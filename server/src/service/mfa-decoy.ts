@@ -4,7 +4,7 @@ import type { Deps } from "./ports.ts";
 /** No user has it: the ids of users are random. */
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 
-/** Wraps a secret once, and again when the KMS has a newer key: opening it then costs what opening a user's does. */
+/** Wraps a secret once, with the first try that needs it: opening it then costs what opening a user's does. */
 export function createMfaDecoy({ kms, totp }: Pick<Deps, "kms" | "totp">): MfaDecoy {
   let kept: Promise<string> | undefined;
   const wrapOne = () => {

@@ -7,6 +7,7 @@ import type { Administration } from "./administration-ports.ts";
 import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
 import type { AssignedRoles, GrantsOf } from "./grants.ts";
+import type { Kms } from "./kms-ports.ts";
 import type { MfaDecoy, MfaFactors, MfaLogins, MfaSecrets, Totp } from "./mfa-ports.ts";
 import type { AccessClaims, AccessTokens, RefreshTokens } from "./token-ports.ts";
 import type { Unlocks } from "./unlock-ports.ts";
@@ -18,6 +19,8 @@ import type {
   UserData,
   Vaults,
 } from "./user-data-ports.ts";
+
+export type { Kms, Unwrapping, WrapContext } from "./kms-ports.ts";
 
 /** The client of a call, as the edge sees it. */
 export type Client = { ip: string; userAgent: string; requestId: string };
@@ -241,27 +244,6 @@ export type Nonces = {
   /** True the first time within `ttlS`. @throws AuthError `unavailable` when that cannot be said: never a guess. */
   claim(id: string, ttlS: number): Promise<boolean>;
 };
-
-/** What a wrapped secret is bound to: it opens for the same purpose and the same subject only. */
-export type WrapContext = { purpose: string; subject: string };
-
-/** Wraps short secrets, data keys above all, under a master key that stays with its provider. */
-export type Kms = {
-  /** @throws AuthError `unavailable` */
-  wrap(secret: Uint8Array, context: WrapContext): Promise<string>;
-  /**
-   * The secret, and whether it is wrapped under the newest master key; undefined when it does not open, whatever the cause.
-   * The bytes are the caller's own, to clear when they are done with. `remembered: false` asks the provider, whatever is
-   * remembered: for who is about to write.
-   * @throws AuthError `unavailable`
-   */
-  unwrap(
-    wrapped: string,
-    context: WrapContext,
-    how?: Unwrapping,
-  ): Promise<{ secret: Buffer; isCurrent: boolean } | undefined>;
-};
-export type Unwrapping = { remembered?: boolean | undefined };
 
 export type Settings = SessionLifetimes & {
   accessTtlS: number;
