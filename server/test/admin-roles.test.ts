@@ -1,7 +1,8 @@
 import { RoleService } from "@sello/gen/admin/v1/role_service_pb";
 import { UserService } from "@sello/gen/admin/v1/user_service_pb";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { callAdmin, type Member, newAdmin, newHolder, newMember, newRole } from "./support/admin.ts";
+import { loginUser, me } from "./support/client.ts";
 import { WAYS } from "./support/each-protocol.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
 import { countEvents } from "./support/stored.ts";
@@ -145,6 +146,33 @@ describe("a role", () => {
     const message = { name: newName(), parents: names };
     expect((await callAdmin(wire, "rest", { method: createRole, message, token })).reason).toBe("conflict");
   });
+});
+
+describe("a change of a role", () => {
+  const many = (prefix: string) => Array.from({ length: 60 }, (_, n) => `${prefix}${n}.${"x".repeat(30)}:read`);
+
+  test.each([
+    ["a role below it", async (bases: string[]) => [await newRole(server, [], bases)]],
+    ["a user of both", async (bases: string[]) => bases],
+    ["a user of the role of everybody's, below it, and of another", everybody],
+  ])("that makes %s come to more than a token can hold is refused", async (_whom, rolesOf) => {
+    const bases = [await newRole(server, many("a")), await newRole(server)];
+    const member = await newMember(server, await rolesOf(bases));
+    const [, name = ""] = bases;
+    const { access_token } = await newAdmin(server);
+    const refused = await change({ name, permissions: many("b") }, access_token);
+    expect(refused.reason).toBe("conflict");
+    const allowed = await change({ name, permissions: ["b:read"] }, access_token);
+    expect(allowed.ok).toBe(true);
+    const { body } = await loginUser(server.url, member.credentials.email);
+    expect((await me(server.url, body.access_token)).status).toBe(200);
+  });
+
+  async function everybody([large = "", name = ""]: string[]) {
+    await server.db.query("INSERT INTO role_parents (role, parent) VALUES ('user', $1)", [name]);
+    onTestFinished(async () => void (await server.db.query("DELETE FROM role_parents WHERE role = 'user'")));
+    return [large];
+  }
 });
 
 describe("a cycle", () => {

@@ -1,3 +1,5 @@
+import type { Authority } from "../domain/authority.ts";
+import { DEFAULT_ROLE } from "../domain/user.ts";
 import type { Act } from "../service/administration-ports.ts";
 import { type Queryable, run, runOne, statement } from "./database.ts";
 import { ROLE_COLUMNS, type RoleRow, toRole } from "./role-row.ts";
@@ -51,6 +53,28 @@ const IS_CYCLIC = statement<{ cyclic: boolean }>(
   SELECT EXISTS (SELECT FROM above WHERE role = $1) AS cyclic`,
 );
 
+/**
+ * A user with no role but the one of everybody's comes to what that role does: users are looked at by their other roles, which few
+ * hold. The length is that of `fitsToken`.
+ */
+const LARGEST = statement<Authority>(
+  "largest_grants",
+  `WITH RECURSIVE below (role) AS (
+    SELECT $1::text
+    UNION
+    SELECT role_parents.role FROM below JOIN role_parents ON role_parents.parent = below.role
+  ), holders AS (
+    SELECT DISTINCT user_id FROM user_roles
+    WHERE role <> $2::text AND (role IN (SELECT role FROM below) OR $2::text IN (SELECT role FROM below))
+  ), sets AS (
+    SELECT ARRAY[role] AS assigned FROM below
+    UNION
+    SELECT array_agg(role ORDER BY role) FROM user_roles JOIN holders USING (user_id) GROUP BY user_id
+  )
+  SELECT grants.roles, grants.permissions FROM sets CROSS JOIN LATERAL grants_of_roles(sets.assigned) AS grants
+  ORDER BY length(array_to_json(grants.roles)::text) + length(array_to_json(grants.permissions)::text) DESC LIMIT 1`,
+);
+
 const ASSIGN = statement<{ role: string }>(
   "assign_role",
   `INSERT INTO user_roles (user_id, role, granted_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING role`,
@@ -63,7 +87,15 @@ const REVOKE = statement<{ role: string }>(
 
 type RoleActs = Pick<
   Act,
-  "findRole" | "missingRoles" | "createRole" | "updateRole" | "deleteRole" | "isCyclic" | "assignRole" | "revokeRole"
+  | "findRole"
+  | "missingRoles"
+  | "createRole"
+  | "updateRole"
+  | "deleteRole"
+  | "isCyclic"
+  | "largestGrants"
+  | "assignRole"
+  | "revokeRole"
 >;
 
 export function createRoleActs(transaction: Queryable, now: Date): RoleActs {
@@ -101,6 +133,10 @@ export function createRoleActs(transaction: Queryable, now: Date): RoleActs {
 
     async isCyclic(name) {
       return (await runOne(transaction, IS_CYCLIC, [name]))?.cyclic === true;
+    },
+
+    async largestGrants(role) {
+      return (await runOne(transaction, LARGEST, [role, DEFAULT_ROLE])) ?? { roles: [], permissions: [] };
     },
 
     async assignRole(userId, role) {

@@ -78,6 +78,8 @@ export type Act = {
   deleteRole(name: string): Promise<void>;
   /** Whether a role is its own ancestor. */
   isCyclic(name: string): Promise<boolean>;
+  /** The longest of what the role, those below it and the users who hold any of them come to. */
+  largestGrants(role: string): Promise<Authority>;
   /** Whether the user did not have it. */
   assignRole(userId: string, role: string): Promise<boolean>;
   /** Whether the user had it. */

@@ -2,7 +2,7 @@ import { fitsToken } from "../domain/authority.ts";
 import { AuthError } from "../domain/errors.ts";
 import { isBuiltIn, type Role, type RoleContent, roleContentProblems, roleNameProblems } from "../domain/role.ts";
 import { refuseProblems } from "../domain/validation.ts";
-import { authorityOf, orNoRole, readRoleName, refuseStale, requireCovered } from "./administration.ts";
+import { orNoRole, readRoleName, refuseStale, requireCovered } from "./administration.ts";
 import type { Act, AdminCaller } from "./administration-ports.ts";
 import type { Deps } from "./ports.ts";
 
@@ -71,8 +71,11 @@ async function findWritten(act: Act, name: string): Promise<Role> {
     throw new AuthError("conflict", { message: `The role ${name} would inherit from itself.` });
   const role = orNoRole(await act.findRole(name));
   requireCovered(act, role);
-  if (!fitsToken(authorityOf(role))) {
-    throw new AuthError("conflict", { message: "The role comes to more roles and permissions than a token can hold." });
+  if (!fitsToken(await act.largestGrants(name))) {
+    throw new AuthError("conflict", {
+      message:
+        "The role, one below it or a user of them would come to more roles and permissions than a token can hold.",
+    });
   }
   return role;
 }
