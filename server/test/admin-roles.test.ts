@@ -9,7 +9,7 @@ import { countEvents } from "./support/stored.ts";
 import { openWire, type Wire } from "./support/wire.ts";
 
 const { listRoles, getRole, createRole, updateRole, deleteRole, assignRole, revokeRole } = RoleService.method;
-const { updateUser, deleteUser, revokeUserSessions, getUser } = UserService.method;
+const { updateUser, deleteUser, revokeUserSessions, unlockUser, getUser } = UserService.method;
 
 let server: TestApp;
 let wire: Wire;
@@ -269,6 +269,7 @@ describe("who may do less", () => {
         callAdmin(wire, "rest", { method: updateUser, message: { userId, resetMfa: true }, token: as }),
         callAdmin(wire, "rest", { method: deleteUser, message: { userId }, token: as }),
         callAdmin(wire, "connect-json", { method: revokeUserSessions, message: { userId }, token: as }),
+        callAdmin(wire, "rest", { method: unlockUser, message: { userId }, token: as }),
       ];
       for (const answer of await Promise.all(attempts)) expect(outcomeOf(answer)).toBe("forbidden");
     }

@@ -1,6 +1,6 @@
 import { UserService } from "@sello/gen/admin/v1/user_service_pb";
 import bcrypt from "bcryptjs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { callAdmin, type Member, newAdmin, newHolder, newMember, newRole } from "./support/admin.ts";
 import { call, type ErrorBody, loginUser, me, newUser, PASSWORD, refresh } from "./support/client.ts";
 import { WAYS } from "./support/each-protocol.ts";
@@ -295,6 +295,25 @@ describe("a change of a user", () => {
     await server.db.query("UPDATE users SET mfa_enabled = true WHERE id = $1", [userId]);
     expect((await update({ userId, resetMfa: true })).data?.user?.mfaEnabled).toBe(false);
   });
+});
+
+test("what opens an account asks who changes it for a recent proof; the rest does not", async () => {
+  const late = await startAppForTest();
+  const there = openWire(late.url);
+  onTestFinished(() => there[Symbol.asyncDispose]());
+  const { id, access_token } = await newAdmin(late);
+  const other = await newMember(late);
+  late.clock.advance(601);
+  for (const userId of [id, other.id]) {
+    const changes = [{ email: newUser().email }, { password: "a passphrase of another" }, { resetMfa: true }];
+    for (const sent of changes) {
+      const message = { userId, ...sent };
+      const answer = await callAdmin(there, "rest", { method: updateUser, message, token: access_token });
+      expect(answer.reason).toBe("reauthentication_required");
+    }
+    const message = { userId, dataPublic: { displayName: "Grace" } };
+    expect((await callAdmin(there, "rest", { method: updateUser, message, token: access_token })).ok).toBe(true);
+  }
 });
 
 describe("a user who is disabled", () => {

@@ -7,7 +7,7 @@ import { deleteUser, revokeUserSessions } from "../service/delete-user.ts";
 import { listAuditEvents } from "../service/list-audit-events.ts";
 import { getUser, listUsers } from "../service/list-users.ts";
 import type { Deps } from "../service/ports.ts";
-import { unlockUser } from "../service/unlock-user.ts";
+import { unlockUserAs } from "../service/unlock-user.ts";
 import { updateUser } from "../service/update-user.ts";
 import { adminUserMessage, auditEventMessage } from "./admin-messages.ts";
 import { callerOf } from "./caller.ts";
@@ -47,8 +47,7 @@ export function createUserService(deps: Deps): ServiceImpl<typeof UserService> {
     },
 
     async unlockUser({ userId }, context) {
-      const { client, bearer } = callerOf(context);
-      await unlockUser(deps, { client, actorId: bearer.user.id }, userId);
+      await unlockUserAs(deps, callerOf(context), userId);
       return {};
     },
 

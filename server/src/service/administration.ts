@@ -38,10 +38,14 @@ export function refuseStale(present: { version: number }, expectedVersion: numbe
 /** The user to act on. @throws AuthError `not_found`, `forbidden` for one who may do more than the caller. */
 export async function findSubject(act: Act, userId: string): Promise<AdminUser> {
   const user = orNoUser(await act.findUser(userId));
-  if (!covers(act.authority, user)) {
-    throw new AuthError("forbidden", { message: "This user may do more than you, or is an administrator." });
-  }
+  requireCoveredUser(act.authority, user);
   return user;
+}
+
+/** @throws AuthError `forbidden` for a user who may do more. */
+export function requireCoveredUser(authority: Authority, user: Authority): void {
+  if (covers(authority, user)) return;
+  throw new AuthError("forbidden", { message: "This user may do more than you, or is an administrator." });
 }
 
 export function authorityOf(role: Role): Authority {

@@ -1,6 +1,7 @@
 import { AuthError } from "../domain/errors.ts";
 import { parseIdentifier } from "../domain/identifier.ts";
-import type { Deps } from "./ports.ts";
+import { orNoUser, readUserId, requireCoveredUser } from "./administration.ts";
+import type { Bearer, Client, Deps } from "./ports.ts";
 import type { Origin } from "./unlock-ports.ts";
 
 export type UnlockUserDeps = Pick<Deps, "unlocks" | "clock">;
@@ -16,6 +17,16 @@ export async function unlockUser(
   if (!UUID.test(userId)) throw new AuthError("validation_failed", { message: "user_id: must be a UUID" });
   const found = await deps.unlocks.unlock({ userId, ...by, now: deps.clock.now() });
   if (!found) throw new AuthError("not_found", { message: "There is no such user." });
+}
+
+/** The same for a bearer. @throws AuthError `validation_failed`, `not_found`, `forbidden` for a user who may do more than the caller. */
+export async function unlockUserAs(
+  deps: UnlockUserDeps & Pick<Deps, "administration">,
+  { client, bearer }: { client: Client; bearer: Bearer },
+  userId: string,
+): Promise<void> {
+  requireCoveredUser(bearer.user, orNoUser(await deps.administration.findUser(readUserId(userId), deps.clock.now())));
+  await unlockUser(deps, { client, actorId: bearer.user.id }, userId);
 }
 
 /** The id of the user of that email, username or id. @throws AuthError `not_found`. */
