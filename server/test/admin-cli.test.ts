@@ -182,6 +182,11 @@ describe("import-users", () => {
     });
     const { rows } = await server.db.query("SELECT email_verified FROM users WHERE id = $1", [id]);
     expect(rows).toStrictEqual([{ email_verified: true }]);
+    const trail = await server.db.query(
+      "SELECT detail FROM audit_events WHERE type = 'user.imported' AND subject_id = $1",
+      [id],
+    );
+    expect(trail.rows).toStrictEqual([{ detail: { by: "cli", roles: ["user", "admin"] } }]);
   });
 
   test("tells each line that is refused, by its number, and stores the others", async () => {
@@ -197,6 +202,7 @@ describe("import-users", () => {
       { ...b, roles: ["nothing"] },
       { ...b, is_admin: true },
       { ...b, created_at: "2999-01-01T00:00:00Z" },
+      { ...b, created_at: "0001-01-01T00:00:00+01:00" },
       { ...b, id: "1" },
       { ...b, data_public: { nothing: 1 } },
       { ...b, username: "mixed0" },
@@ -204,7 +210,7 @@ describe("import-users", () => {
       { ...d },
     ]);
     const { code, out, err } = await cli(["import-users", path]);
-    expect({ code, out }).toStrictEqual({ code: 1, out: "imported 2, already there 0, refused 12" });
+    expect({ code, out }).toStrictEqual({ code: 1, out: "imported 2, already there 0, refused 13" });
     const told = err.split("\n");
     expect(told.map((line) => line.split(":").slice(0, 2).join(":")).toSorted()).toStrictEqual(
       [
@@ -216,10 +222,11 @@ describe("import-users", () => {
         "line 8: roles",
         "line 9: is_admin",
         "line 10: created_at",
-        "line 11: id",
-        "line 12: data_public",
-        "line 13: the email, the username or the id is another account's",
-        "line 14: email_verified",
+        "line 11: created_at",
+        "line 12: id",
+        "line 13: data_public",
+        "line 14: the email, the username or the id is another account's",
+        "line 15: email_verified",
       ].toSorted(),
     );
     expect(err).not.toContain("secret in clear");

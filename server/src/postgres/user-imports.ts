@@ -21,13 +21,15 @@ const ADD = statement<{ outcome: ImportOutcome }>(
     SELECT id, email, username, username_key, password_hash, $2, email_verified, data_public, created_at FROM given ORDER BY number
     ON CONFLICT DO NOTHING
     RETURNING id, email
+  ), stored AS (
+    SELECT added.id, given.roles FROM added JOIN given USING (id, email)
   ), granted AS (
     INSERT INTO user_roles (user_id, role, granted_at)
-    SELECT given.id, unnest(given.roles), $2 FROM added JOIN given USING (id, email)
+    SELECT id, unnest(roles), $2 FROM stored
   ), ${recordEvent({
     type: "user.imported",
     result: "success",
-    from: "added",
+    from: "stored",
     now: "$2::timestamptz",
     actor: "NULL::uuid",
     subject: "id",
@@ -35,6 +37,7 @@ const ADD = statement<{ outcome: ImportOutcome }>(
     ip: "NULL::inet",
     userAgent: "'cli'",
     requestId: "''",
+    detail: "jsonb_build_object('by', 'cli', 'roles', roles)",
   })}
   SELECT CASE
     WHEN EXISTS (SELECT FROM added WHERE added.id = given.id AND added.email = given.email) THEN 'imported'

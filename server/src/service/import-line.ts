@@ -88,5 +88,7 @@ function readRoles(value: unknown = [], known: ReadonlySet<string>): string[] | 
 function readTime(value: unknown, now: Date): Date | undefined {
   if (value === undefined) return now;
   const time = typeof value === "string" && TIME.test(value) ? new Date(value) : undefined;
-  return time === undefined || Number.isNaN(time.getTime()) || time > now ? undefined : time;
+  if (time === undefined || Number.isNaN(time.getTime()) || time > now) return undefined;
+  // PostgreSQL knows no year 0.
+  return time.getUTCFullYear() < 1 ? undefined : time;
 }
