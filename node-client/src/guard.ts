@@ -10,7 +10,7 @@ export type GuardOptions = {
    * channel or not as the client chose; errors travel in clear. Default: `optional`.
    */
   sealed?: Sealing;
-  /** A permission that the user must have, `orders:read` for instance; `orders:*` includes it. */
+  /** A permission that the user must have, `orders:read` for instance; `orders:*`, `*:read` and `*:*` include it. */
   permission?: string;
   /** A role that the user must have. */
   role?: string;
@@ -63,9 +63,10 @@ export function createGuard(deps: GuardDeps, options: GuardOptions = {}): Guard 
   };
 }
 
-/** `resource:*` stands for every action on the resource, as the role `admin` has it. */
+/** `*` stands for the whole of one side, or of both, as on the server. */
 function includesPermission(granted: readonly string[], asked: string): boolean {
-  return granted.includes(asked) || granted.includes(`${asked.split(":", 1)[0]}:*`);
+  const [resource, action] = asked.split(":");
+  return [asked, `${resource}:*`, `*:${action}`, "*:*"].some((permission) => granted.includes(permission));
 }
 
 /** The token of `Authorization: Bearer` (RFC 6750 section 2.1). A token in a URL is not looked at. */

@@ -53,6 +53,9 @@ describe("who calls", () => {
     expect(await statusFor({ permissions: ["orders:write"], roles: ["seller"] })).toBe(403);
     expect(await statusFor({ permissions: ["orders:read"], roles: [] })).toBe(403);
     expect(await statusFor({ permissions: ["orders:*"], roles: ["seller"] })).toBe(200);
+    expect(await statusFor({ permissions: ["*:read"], roles: ["seller"] })).toBe(200);
+    expect(await statusFor({ permissions: ["*:*"], roles: ["seller"] })).toBe(200);
+    expect(await statusFor({ permissions: ["*:write"], roles: ["seller"] })).toBe(403);
     expect(await statusFor({ permissions: ["users:*", "orders", "*"], roles: ["seller"] })).toBe(403);
     const { body } = await call<ErrorBody>(url, { headers: bearer(issuer.issue()) });
     expect(body.error.code).toBe("forbidden");
