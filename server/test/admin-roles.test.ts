@@ -1,6 +1,6 @@
 import { RoleService } from "@sello/gen/admin/v1/role_service_pb";
 import { UserService } from "@sello/gen/admin/v1/user_service_pb";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { callAdmin, type Member, newAdmin, newHolder, newMember, newRole } from "./support/admin.ts";
 import { loginUser, me } from "./support/client.ts";
 import { WAYS } from "./support/each-protocol.ts";
@@ -173,6 +173,23 @@ describe("a change of a role", () => {
     onTestFinished(async () => void (await server.db.query("DELETE FROM role_parents WHERE role = 'user'")));
     return [large];
   }
+});
+
+test("acts that wait for one another leave the database to everybody else", async () => {
+  const elsewhere = await server.db.connect();
+  await elsewhere.query("SELECT pg_advisory_lock(418413471086)");
+  const acts = Array.from({ length: 20 }, () =>
+    callAdmin(wire, "rest", { method: createRole, message: { name: newName() }, token }),
+  );
+  await vi.waitFor(async () => {
+    const { rowCount } = await elsewhere.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+    expect(rowCount).toBeGreaterThan(0);
+  });
+  const calls = await Promise.all(Array.from({ length: 10 }, () => me(server.url, token)));
+  await elsewhere.query("SELECT pg_advisory_unlock(418413471086)");
+  elsewhere.release();
+  expect(calls.map(({ status }) => status)).toStrictEqual(Array(10).fill(200));
+  expect((await Promise.all(acts)).filter(({ ok }) => ok).length).toBeGreaterThan(0);
 });
 
 describe("a cycle", () => {

@@ -2,10 +2,11 @@ import { type Authority, canAdminister, OPERATOR } from "../domain/authority.ts"
 import { AuthError } from "../domain/errors.ts";
 import { isGranted } from "../domain/permissions.ts";
 import type { Act, AdminCaller, AdminEvent, Administration } from "../service/administration-ports.ts";
+import { createOneAtATime } from "../service/one-at-a-time.ts";
 import { createAdminLists } from "./admin-lists.ts";
 import { createRoleActs } from "./admin-roles.ts";
 import { createUserActs } from "./admin-users.ts";
-import { type Database, inTransaction, type Queryable, run, runOne, statement } from "./database.ts";
+import { ANSWER_MS, type Database, inTransaction, type Queryable, run, runOne, statement } from "./database.ts";
 import { recordEvent } from "./events.ts";
 import { removeFactors } from "./mfa-codes.ts";
 import { isAlive } from "./session-end.ts";
@@ -73,6 +74,16 @@ const DEADLOCK = "40P01";
 const MAX_TRIES = 3;
 
 export function createAdministration(db: Database): Administration {
+  const oneAtATime = createOneAtATime();
+  /** Acts of this process wait here, and not for the lock, on every connection of the pool. No longer than for a statement. */
+  function inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + ANSWER_MS;
+    return oneAtATime("act", () => {
+      if (performance.now() > deadline) throw new AuthError("unavailable");
+      return task();
+    });
+  }
+
   return {
     ...createAdminLists(db),
 
@@ -91,13 +102,15 @@ export function createAdministration(db: Database): Administration {
           }
           return result;
         });
-      for (let tries = 1; ; tries++) {
-        try {
-          return await once();
-        } catch (error) {
-          if (tries === MAX_TRIES || !isDeadlock(error)) throw error;
+      return inTurn(async () => {
+        for (let tries = 1; ; tries++) {
+          try {
+            return await once();
+          } catch (error) {
+            if (tries === MAX_TRIES || !isDeadlock(error)) throw error;
+          }
         }
-      }
+      });
     },
   };
 }

@@ -17,7 +17,7 @@ export function statement<Row>(name: string, text: string): Statement<Row> {
 export type DatabaseOptions = { url: string; poolSize: number; onError(error: Error): void };
 
 /** How long a statement may take, the wait for a connection included. The server gives up at the same time. */
-const ANSWER_MS = 1_000;
+export const ANSWER_MS = 1_000;
 const CONNECT_MS = 800;
 /** For work in bulk, which nobody waits for. */
 const BULK_MS = 60_000;
