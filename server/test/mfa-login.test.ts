@@ -36,6 +36,20 @@ describe("a login of a user with a second factor", () => {
     ]);
   });
 
+  test("is no session for a server of a release that does not know of factors", async () => {
+    const server = await startAppForTest();
+    const user = await registerMfaUser(server);
+    const { user: other } = await registerUser(server.url);
+    const open = (userId: string) =>
+      server.db.query(
+        `INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, ip, user_agent)
+        VALUES (gen_random_uuid(), $1, now(), now(), now() + interval '1 hour', '::1', '')`,
+        [userId],
+      );
+    await expect(open(user.user.id)).rejects.toThrow("opened with it");
+    await expect(open(other.id)).resolves.toMatchObject({ rowCount: 1 });
+  });
+
   test("opens its session with the code that the app shows", async () => {
     const server = await startAppForTest();
     const user = await registerMfaUser(server);

@@ -110,8 +110,8 @@ const OPEN = statement<UserRow>(
   ), ${spendCode({ from: "verified", now: "$2", step: "$9", recoveryHash: "$10" })}, burned AS (
     DELETE FROM mfa_challenges USING passed WHERE token_hash = $8::bytea
   ), opened AS (
-    INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, ip, user_agent)
-    SELECT $1, user_id, $2, $2, $3, $4, $5 FROM passed
+    INSERT INTO sessions (id, user_id, created_at, last_used_at, expires_at, ip, user_agent, authenticated_at)
+    SELECT $1, user_id, $2, $2, $3, $4, $5, $2 FROM passed
     RETURNING id, user_id
   ), token AS (
     INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at) SELECT $7, id, $2, $11 FROM opened
