@@ -14,7 +14,7 @@ export default defineConfig({
     globalSetup: ["server/test/support/global-setup.ts"],
     // The tests wait for stores and clocks more than they compute: three files at once, also on two cores.
     maxWorkers: Math.max(3, availableParallelism()),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });

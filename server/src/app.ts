@@ -25,6 +25,7 @@ import { keyRotationJob } from "./jobs/key-rotation.ts";
 import { schedule } from "./jobs/schedule.ts";
 import { openServerKeys } from "./open-keys.ts";
 import { openKms } from "./open-kms.ts";
+import { withPatience } from "./patience.ts";
 import { createAccounts } from "./postgres/accounts.ts";
 import { createAdministration } from "./postgres/administration.ts";
 import { createAuditKeys } from "./postgres/audit-keys.ts";
@@ -198,9 +199,8 @@ function buildDeps(
 
 /** A replica without the key of the others would count elsewhere than they do: it does not start. */
 function openIdentifierKey(kms: Kms, { database }: Stores): Promise<Buffer> {
-  return openServerKey({ kms, serverKeys: createServerKeys(database), randomKey }, "identifiers").catch(
-    naming("KMS_PROVIDER, DATABASE_URL"),
-  );
+  const deps = { kms, serverKeys: createServerKeys(database), randomKey };
+  return withPatience(() => openServerKey(deps, "identifiers")).catch(naming("KMS_PROVIDER, DATABASE_URL"));
 }
 
 function buildSealing({ stores, kms, log, metrics }: Pick<Context, "stores" | "log" | "metrics"> & { kms: Kms }) {

@@ -44,13 +44,19 @@ function splitName([first, second, ...rest]: string[]): { name: string | undefin
   return { name: first, args: second === undefined ? [] : [second, ...rest] };
 }
 
+function suggest(name: string): string {
+  const alike = Object.keys(COMMANDS).filter((command) => command.split(" ")[0] === name);
+  if (alike.length > 0) return `There are: ${alike.join(", ")}.`;
+  return "npm run cli -- --help lists them.";
+}
+
 async function main(words: string[]): Promise<void> {
   const { name, args } = splitName(words);
   const command = name === undefined ? undefined : COMMANDS[name];
   if (name === undefined || name === "--help" || name === "help") {
     console.log(help());
   } else if (command === undefined) {
-    throw new UsageError(`${name} is no command.\n\n${help()}`);
+    throw new UsageError(`${words.join(" ")} is no command. ${suggest(name)}`);
   } else if (args.includes("--help")) {
     console.log(`Usage: npm run cli -- ${command.usage}\n\n      ${command.help}`);
   } else {

@@ -38,6 +38,8 @@ const PASSLIB_SHA512 =
   "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww";
 const PASSLIB_SHA1 = "$pbkdf2$1212$OB.dtnSEXZK8U5cgxU/GYQ$y5LKPOplRmok7CZp/aqVDVg8zGI";
 const PASSLIB_SCRYPT = "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
+/** Django's own tests, of its releases 1.8 and 1.9. */
+const DJANGO_SHA256 = "pbkdf2_sha256$20000$seasalt$oBSd886ysm3AqYun62DOdin8YcfbU1z9cksZSuLP9r0=";
 /** The tests of argon2's reference implementation. */
 const ARGON2I = "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA";
 const ARGON2I_16 = "$argon2i$m=65536,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ";
@@ -54,6 +56,7 @@ const KNOWN: [string, string, string][] = [
   ["PBKDF2-SHA-256 of passlib", "toomanysecrets", PASSLIB_SHA256],
   ["PBKDF2-SHA-512 of passlib", "password", PASSLIB_SHA512],
   ["PBKDF2-SHA-1 of passlib", "password", PASSLIB_SHA1],
+  ["PBKDF2-SHA-256 of Django", "lètmein", DJANGO_SHA256],
   ["argon2i", "password", ARGON2I],
   ["argon2i of version 1.0", "password", ARGON2I_16],
   ["argon2id", "password", ARGON2ID],

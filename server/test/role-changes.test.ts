@@ -71,8 +71,14 @@ const CHANGES: [string, (held: Held) => Promise<{ ok: boolean }>, string[]][] = 
     ["reports:write"],
   ],
   [
-    "an inherited role is deleted",
-    ({ base: name }) => callAdmin(wire, "rest", { method: deleteRole, message: { name }, token: as.token }),
+    "a role is deleted that others no longer inherit from",
+    async ({ role, base }) => {
+      const without = { name: role, updateMask: { paths: ["parents"] } };
+      const remove = () => callAdmin(wire, "rest", { method: deleteRole, message: { name: base }, token: as.token });
+      expect((await remove()).reason).toBe("conflict");
+      await callAdmin(wire, "rest", { method: updateRole, message: without, token: as.token });
+      return remove();
+    },
     ["reports:write"],
   ],
 ];

@@ -159,7 +159,7 @@ describe("a running server", () => {
       await stop(again.child);
     }
     await dropTestDatabase(databaseUrl);
-  });
+  }, 120_000);
 
   test("starts several times at once on an empty database and folder: one schema, one set of keys", async () => {
     const databaseUrl = await createTestDatabase({ empty: true });

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Config, Secrets } from "../config.ts";
 import { findRunningPostgres } from "../postgres/embedded/running.ts";
@@ -17,6 +19,12 @@ export async function withStores<T>(
 ): Promise<T> {
   const log = createLog("warn");
   const databaseUrl = secrets.databaseUrl ?? (await findRunningPostgres(embeddedDataDir(config.dataDir)));
+  const dataDir = embeddedDataDir(config.dataDir);
+  if (databaseUrl === undefined && !existsSync(join(dataDir, "PG_VERSION"))) {
+    console.error(
+      `There is no database in ${resolve(dataDir)}: a new one is made there. (DATA_DIR or DATABASE_URL say where.)`,
+    );
+  }
   const stores = await openStores({
     config,
     secrets: { ...secrets, databaseUrl },

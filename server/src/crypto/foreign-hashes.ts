@@ -17,6 +17,8 @@ const PBKDF2 = new RegExp(
 );
 /** passlib's older form: the iterations alone, and `.` for `+`. */
 const PASSLIB = new RegExp(`^\\$pbkdf2(?:-(sha1|sha256|sha512))?\\$(\\d{1,10})()\\$(${B64}+)\\$(${B64}+)$`);
+/** Django's form: the salt is text, and the key has its padding. */
+const DJANGO = /^pbkdf2_(sha1|sha256)\$(\d{1,10})\$([\x21-\x23\x25-\x7e]{1,128})\$([A-Za-z0-9+/]+={0,2})$/;
 
 const ARGON2 =
   /^\$argon2(?:id|i|d)\$(?:v=(?:16|19)\$)?m=\d{1,10},t=\d{1,10},p=\d{1,10}\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
@@ -24,7 +26,7 @@ const BCRYPT = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
 
 /** The parts of a scrypt or PBKDF2 hash; undefined for any other text, and for one that is cut off. */
 export function parseForeignHash(hash: string): ForeignHash | undefined {
-  return parseScrypt(hash) ?? parsePbkdf2(hash);
+  return parseScrypt(hash) ?? parsePbkdf2(hash) ?? parseDjango(hash);
 }
 
 /** Whether a text is a whole argon2 or bcrypt hash, to its last character. */
@@ -48,6 +50,13 @@ function parsePbkdf2(hash: string): ForeignHash | undefined {
   if (parts === undefined || Number(iterations) < 1) return undefined;
   if (length !== "" && Number(length) !== parts.key.length) return undefined;
   return { kind: "pbkdf2", digest: digest as "sha1", iterations: Number(iterations), ...parts };
+}
+
+function parseDjango(hash: string): ForeignHash | undefined {
+  const [, digest, iterations = "", salt = "", padded = ""] = DJANGO.exec(hash) ?? [];
+  const key = padded.length % 4 === 0 ? readBase64(padded.replace(/=+$/, "")) : undefined;
+  if (key === undefined || key.length < MIN_KEY || key.length > MAX_KEY || Number(iterations) < 1) return undefined;
+  return { kind: "pbkdf2", digest: digest as "sha1", iterations: Number(iterations), salt: Buffer.from(salt), key };
 }
 
 function readParts(salt: string | undefined, key: string | undefined): { salt: Buffer; key: Buffer } | undefined {

@@ -22,7 +22,8 @@ const MIN_MEMORY_KIB = 8;
 const DERIVATION = /^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=1\$$/;
 const NO_PEPPER = "a password was hashed with a pepper, and PASSWORD_PEPPER is not set";
 const MAX_HASH_LENGTH = 512;
-const FOREIGN_RULE = "must be a whole argon2, scrypt or PBKDF2 hash in PHC form, or a bcrypt hash";
+const FOREIGN_RULE =
+  "must be a whole argon2, scrypt or PBKDF2 hash in PHC form or passlib's, a PBKDF2 hash of Django, or a bcrypt hash";
 
 /**
  * Argon2id (RFC 9106) over the NFKC form of a password, mixed with the pepper by HMAC-SHA256 where one is configured. Hashes

@@ -23,6 +23,11 @@ const UPDATE = statement(
   "UPDATE roles SET description = coalesce($2::text, description) WHERE name = $1",
 );
 
+const HEIRS = statement<{ role: string }>(
+  "heirs_of_role",
+  "SELECT role FROM role_parents WHERE parent = $1 ORDER BY role",
+);
+
 const DELETE = statement("delete_role", "DELETE FROM roles WHERE name = $1");
 
 const DROP_PERMISSIONS = statement(
@@ -91,6 +96,7 @@ type RoleActs = Pick<
   | "missingRoles"
   | "createRole"
   | "updateRole"
+  | "heirsOf"
   | "deleteRole"
   | "isCyclic"
   | "largestGrants"
@@ -125,6 +131,10 @@ export function createRoleActs(transaction: Queryable, now: Date): RoleActs {
         await run(transaction, DROP_PARENTS, [name, parents]);
         await run(transaction, ADD_PARENTS, [name, parents]);
       }
+    },
+
+    async heirsOf(name) {
+      return (await run(transaction, HEIRS, [name])).map(({ role }) => role);
     },
 
     async deleteRole(name) {

@@ -1,6 +1,7 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@sello/gen/google/rpc/error_details_pb";
 import type { ServerReflection } from "@sello/gen/grpc/reflection/v1/reflection_pb";
 
 /**
@@ -11,6 +12,8 @@ export function createReflectionService(services: DescService[]): ServiceImpl<ty
   const files = new Map<string, DescFile>();
   const bySymbol = new Map<string, DescFile>();
   for (const service of services) collect(service.file, files);
+  // No message names it: it is in the details of errors, which a client without it can only show as bytes.
+  collect(ErrorInfoSchema.file, files);
   for (const file of files.values()) for (const symbol of symbolsOf(file)) bySymbol.set(symbol, file);
 
   const described = (file: DescFile | undefined) => {

@@ -75,6 +75,8 @@ export type Act = {
   /** @throws AuthError `already_exists` */
   createRole(name: string, content: RoleContent): Promise<void>;
   updateRole(name: string, change: Partial<RoleContent>): Promise<void>;
+  /** The roles that inherit from it, by name. */
+  heirsOf(name: string): Promise<string[]>;
   deleteRole(name: string): Promise<void>;
   /** Whether a role is its own ancestor. */
   isCyclic(name: string): Promise<boolean>;

@@ -61,7 +61,7 @@ export async function disableTotp(deps: DisableTotpDeps, caller: Caller, code: s
   const { user } = caller.bearer;
   refuseNoCode(code);
   if (!user.mfaEnabled) throw new AuthError("conflict", { message: NOT_ON });
-  await deps.limits.spend("login_account", `username:${user.username.toLowerCase()}`);
+  await deps.limits.spend("login_account", `user:${user.id}`);
   const prover: Prover = { ...caller, now: deps.clock.now(), type: "mfa.failed" };
   const attempt = await beginProof(deps, prover);
   const spent = await readProof(deps, prover, { attempt, code });

@@ -24,7 +24,7 @@ export type Proof = {
 export async function provePassword(deps: ProvePasswordDeps, caller: Caller, proof: Proof): Promise<string> {
   const { client, bearer } = caller;
   if (bearer.user.mfaEnabled) requireRecentAuthentication(deps, bearer);
-  await deps.limits.spend("login_account", `username:${bearer.user.username.toLowerCase()}`);
+  await deps.limits.spend("login_account", `user:${bearer.user.id}`);
 
   const now = deps.clock.now();
   const attempt = await deps.logins.beginFor(bearer.user.id, now);

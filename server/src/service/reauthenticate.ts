@@ -26,7 +26,7 @@ export async function reauthenticate(
     refuseProblems([{ field: "password", problem: `must be text of 1 to ${PASSWORD_MAX_LENGTH} characters` }]);
   }
   if (bearer.user.mfaEnabled) refuseNoCode(code);
-  await deps.limits.spend("login_account", `username:${bearer.user.username.toLowerCase()}`);
+  await deps.limits.spend("login_account", `user:${bearer.user.id}`);
 
   const now = deps.clock.now();
   const prover: Prover = { ...caller, now, type: "reauthentication.failed" };

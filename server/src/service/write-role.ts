@@ -47,7 +47,7 @@ export async function updateRole(
   });
 }
 
-/** Deletes a role, and takes it from whoever has it. @throws AuthError `validation_failed`, `not_found`, `forbidden`, `conflict`. */
+/** Deletes a role, and takes it from every user who has it. @throws AuthError `validation_failed`, `not_found`, `forbidden`, `conflict`. */
 export async function deleteRole(
   deps: WriteRoleDeps,
   caller: AdminCaller,
@@ -60,6 +60,12 @@ export async function deleteRole(
     requireCovered(act, role);
     if (isBuiltIn(name))
       throw new AuthError("conflict", { message: `The role ${name} is the server's own and stays.` });
+    const heirs = await act.heirsOf(name);
+    if (heirs.length > 0) {
+      throw new AuthError("conflict", {
+        message: `Other roles inherit from it: take it from ${heirs.join(", ")} first.`,
+      });
+    }
     await act.deleteRole(name);
     await act.record({ type: "role.deleted", detail: { role: name } });
   });

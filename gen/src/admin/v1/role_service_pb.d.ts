@@ -681,9 +681,11 @@ export declare const RoleService: GenService<{
     output: typeof UpdateRoleResponseSchema;
   },
   /**
-   * Deletes a role, and takes it from everybody and every role that has it. The roles `admin` and `user` stay.
+   * Deletes a role, and takes it from every user who has it. The roles `admin` and `user` stay, and so does one that others inherit
+   * from.
    *
-   * Fails with `not_found`, `forbidden`, `conflict` (a built-in role, a stale `expected_version`, nobody left who administers).
+   * Fails with `not_found`, `forbidden`, `conflict` (a built-in role, one that others inherit from, a stale `expected_version`,
+   * nobody left who administers).
    *
    * @generated from rpc admin.v1.RoleService.DeleteRole
    */
