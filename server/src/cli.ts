@@ -14,33 +14,35 @@ import { AuthError } from "./domain/errors.ts";
 import { MissingMasterKeyError } from "./kms/local.ts";
 import { StartError } from "./start-error.ts";
 
-const COMMANDS: Record<string, Command> = {
-  migrate,
-  "create-admin": createAdmin,
-  "grant-role": grantRole,
-  "revoke-role": takeRole,
-  "import-users": importUsers,
-  seed,
-  "rotate-keys": rotateKeys,
-  "rotate-kms-key": rotateKmsKey,
-  rewrap,
-  "create-service-account": createServiceAccount,
-  "disable-service-account": disableServiceAccount,
-  "list-service-accounts": listServiceAccounts,
-  unlock,
-  "audit verify": auditVerify,
-  "audit archive": auditArchive,
-};
+const COMMANDS = new Map<string, Command>(
+  Object.entries({
+    migrate,
+    "create-admin": createAdmin,
+    "grant-role": grantRole,
+    "revoke-role": takeRole,
+    "import-users": importUsers,
+    seed,
+    "rotate-keys": rotateKeys,
+    "rotate-kms-key": rotateKmsKey,
+    rewrap,
+    "create-service-account": createServiceAccount,
+    "disable-service-account": disableServiceAccount,
+    "list-service-accounts": listServiceAccounts,
+    unlock,
+    "audit verify": auditVerify,
+    "audit archive": auditArchive,
+  }),
+);
 
 function help(): string {
-  const commands = Object.values(COMMANDS).map(({ usage, help }) => `  ${usage}\n      ${help}`);
+  const commands = [...COMMANDS.values()].map(({ usage, help }) => `  ${usage}\n      ${help}`);
   return `Usage: npm run cli -- COMMAND [OPTIONS]\n\n${commands.join("\n\n")}\n\nThe environment and .env say which stores and keys: see .env.example.`;
 }
 
 /** A command's name has one word or two. */
 function splitName([first, second, ...rest]: string[]): { name: string | undefined; args: string[] } {
   const both = `${first} ${second}`;
-  if (both in COMMANDS) return { name: both, args: rest };
+  if (COMMANDS.has(both)) return { name: both, args: rest };
   return { name: first, args: second === undefined ? [] : [second, ...rest] };
 }
 
@@ -52,7 +54,7 @@ function suggest(name: string): string {
 
 async function main(words: string[]): Promise<void> {
   const { name, args } = splitName(words);
-  const command = name === undefined ? undefined : COMMANDS[name];
+  const command = name === undefined ? undefined : COMMANDS.get(name);
   if (name === undefined || name === "--help" || name === "help") {
     console.log(help());
   } else if (command === undefined) {

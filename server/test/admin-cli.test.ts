@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import bcrypt from "bcryptjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createAdmin } from "../src/service/create-admin.ts";
-import { newAdmin, newMember } from "./support/admin.ts";
+import { newAdmin, newMember, newRole } from "./support/admin.ts";
 import { loginUser, me, newUser, PASSWORD } from "./support/client.ts";
 import { bareEnvironment } from "./support/server-processes.ts";
 import { startApp, startAppForTest, type TestApp } from "./support/start-app.ts";
@@ -76,6 +76,14 @@ describe("create-admin", () => {
     expect(outcomes.filter((outcome) => outcome === "conflict")).toHaveLength(12);
     const { rowCount } = await fresh.db.query("SELECT FROM user_roles WHERE role = 'admin'");
     expect(rowCount).toBe(1);
+  });
+
+  test("sees an administrator in who holds the role by another one", async () => {
+    const fresh = await startAppForTest();
+    await newMember(fresh, [await newRole(fresh, [], ["admin"])]);
+    const args = ["create-admin", ...options(newUser()), "--first"];
+    const { code, err } = await cli(args, { input: PASSWORD, databaseUrl: fresh.databaseUrl });
+    expect([code, err]).toStrictEqual([1, expect.stringContaining("There is an administrator already.")]);
   });
 
   test("reads the password from a file, and makes somebody who administers", async () => {
@@ -262,6 +270,13 @@ describe("seed", () => {
     const { code, err } = await cli(["seed"], { env: { HOST: "0.0.0.0" } });
     expect([code, err]).toStrictEqual([1, expect.stringMatching(/HOST that nobody/)]);
   });
+});
+
+test("a name that every object has is no command", async () => {
+  for (const name of ["constructor", "toString", "__proto__"]) {
+    const { code, err } = await cli([name]);
+    expect([code, err]).toStrictEqual([1, expect.stringContaining(`${name} is no command.`)]);
+  }
 });
 
 test("every command has help worth reading", async () => {

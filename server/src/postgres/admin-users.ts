@@ -50,7 +50,12 @@ const DELETE = statement("delete_user", "DELETE FROM users WHERE id = $1");
 
 const HAS_ADMIN = statement<{ found: boolean }>(
   "has_admin",
-  "SELECT EXISTS (SELECT FROM user_roles WHERE role = 'admin') AS found",
+  `WITH RECURSIVE holding (role) AS (
+    SELECT 'admin'
+    UNION
+    SELECT role_parents.role FROM holding JOIN role_parents ON role_parents.parent = holding.role
+  )
+  SELECT EXISTS (SELECT FROM holding JOIN user_roles USING (role)) AS found`,
 );
 
 type UserActs = Pick<

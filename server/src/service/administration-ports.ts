@@ -66,7 +66,7 @@ export type Act = {
   /** Returns how many were alive. */
   endSessions(userId: string, reason: string): Promise<number>;
   deleteUser(id: string): Promise<void>;
-  /** Whether anybody holds the role `admin` itself, disabled or not. */
+  /** Whether anybody holds the role `admin`, by inheritance or not, disabled or not. */
   hasAdmin(): Promise<boolean>;
 
   findRole(name: string): Promise<Role | undefined>;
