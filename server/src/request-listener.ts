@@ -131,13 +131,15 @@ function ownPaths(): (binding: string) => boolean {
 /** The services of the contract, behind the interceptors that every call of them passes. */
 function createServiceProcedures(context: ListenerContext, policies: Policies): Procedures {
   const { config, log, metrics, stores, keys, deps, stopping } = context;
-  const openFront = createOpenFront({
-    findOpener: (kid) => keys.ring.findOpener(kid),
+  const opening = {
+    findOpener: (kid: string) => keys.ring.findOpener(kid),
     nonces: stores.nonces,
     clock: deps.clock,
-    aadRequired: config.frontEncAad === "required",
     primitives: nodePrimitives,
-  });
+  };
+  const openFront = createOpenFront({ ...opening, aadRequired: config.frontEncAad === "required" });
+  // Without a binding nothing says that an envelope was not meant for this server's own login.
+  const openForOthers = createOpenFront({ ...opening, aadRequired: true });
   const channels = createChannels({
     store: stores.channels,
     kms: deps.kms,
@@ -149,7 +151,7 @@ function createServiceProcedures(context: ListenerContext, policies: Policies): 
   const envelopes = createEnvelopeInterceptors([frontEnvelope(openFront), sessionEnvelope(channels)], rule);
   const plainOnLocalhost = config.environment === "development" && config.tls === undefined;
   const tickets = createSealTickets(deps.kms, deps.clock);
-  const envelopeDeps = { openFront, channels, tickets, primitives: nodePrimitives, isOwn: ownPaths() };
+  const envelopeDeps = { openFront: openForOthers, channels, tickets, primitives: nodePrimitives, isOwn: ownPaths() };
   const endedSessions = createEndedSessions(stores.database);
   const record = createCallRecord(log, metrics);
   return createProcedures(

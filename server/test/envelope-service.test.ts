@@ -17,9 +17,9 @@ afterAll(() => server[Symbol.asyncDispose]());
 const BINDING = "/orders";
 const headers = () => ({ authorization: `Bearer ${secret}` });
 
-async function sealed(binding: string) {
+async function sealed(binding: string, options: { withAad?: boolean } = {}) {
   const recipient = await recipientOf(server.url, "ECDH-ES");
-  return seal(server, { item: 7 }, { recipient, binding });
+  return seal(server, { item: 7 }, { recipient, binding, ...options });
 }
 
 describe("what a browser sealed for another back end", () => {
@@ -46,6 +46,14 @@ describe("what a browser sealed for another back end", () => {
       expect(await reasonOf(envelopes.open(request, { headers: headers() }))).toBe("forbidden");
     },
   );
+
+  test("is not opened when it does not say for whom it was meant, though the server takes such envelopes itself", async () => {
+    const [, createTransport] = TRANSPORTS[0] ?? expect.unreachable();
+    const envelopes = createClient(EnvelopeService, createTransport({ baseUrl: server.url, interceptors: [] }));
+    const { envelope } = await sealed("/auth/login", { withAad: false });
+    const request = { envelope: { case: "frontEnc" as const, value: envelope }, binding: BINDING };
+    expect(await reasonOf(envelopes.open(request, { headers: headers() }))).toBe("envelope_invalid");
+  });
 
   test.each([
     ["/orders", undefined],

@@ -151,7 +151,8 @@ export declare const SealResponseSchema: GenMessage<SealResponse>;
  */
 export declare const EnvelopeService: GenService<{
   /**
-   * Opens an envelope of either kind. It is accepted once, as it would be at the server's own routes.
+   * Opens an envelope of either kind. It is accepted once, as it would be at the server's own routes. A stateless one must say what it
+   * is bound to, whatever FRONT_ENC_AAD is: one that does not may have been meant for the server itself.
    *
    * Fails with the `envelope_` reasons, `channel_expired`, `unavailable`; with `forbidden`, before anything is opened, for a
    * binding that is one of the server's own calls, or that the service account is not made for.
