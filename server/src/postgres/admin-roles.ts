@@ -58,23 +58,24 @@ const IS_CYCLIC = statement<{ cyclic: boolean }>(
   SELECT EXISTS (SELECT FROM above WHERE role = $1) AS cyclic`,
 );
 
-/**
- * A user with no role but the one of everybody's comes to what that role does: users are looked at by their other roles, which few
- * hold. The length is that of `fitsToken`.
- */
+/** So many users are looked at: a role that more hold is one of the many alike. */
+const LOOKED_AT = 2_000;
+
+/** The role of everybody's counts with each: most users hold it beside another. The length is that of `fitsToken`. */
 const LARGEST = statement<Authority>(
   "largest_grants",
   `WITH RECURSIVE below (role) AS (
     SELECT $1::text
     UNION
     SELECT role_parents.role FROM below JOIN role_parents ON role_parents.parent = below.role
-  ), holders AS (
-    SELECT DISTINCT user_id FROM user_roles
-    WHERE role <> $2::text AND (role IN (SELECT role FROM below) OR $2::text IN (SELECT role FROM below))
-  ), sets AS (
-    SELECT ARRAY[role] AS assigned FROM below
+  ), holders AS MATERIALIZED (
+    (SELECT user_id FROM user_roles WHERE role = ANY (ARRAY(SELECT role FROM below WHERE role <> $2::text)) LIMIT ${LOOKED_AT})
     UNION
-    SELECT array_agg(role ORDER BY role) FROM user_roles JOIN holders USING (user_id) GROUP BY user_id
+    (SELECT user_id FROM user_roles WHERE $2::text = ANY (ARRAY(SELECT role FROM below)) AND role <> $2::text LIMIT ${LOOKED_AT})
+  ), sets AS MATERIALIZED (
+    SELECT ARRAY[role, $2::text] AS assigned FROM below
+    UNION
+    SELECT ARRAY(SELECT role FROM user_roles WHERE user_roles.user_id = holders.user_id ORDER BY role OFFSET 0) FROM holders
   )
   SELECT grants.roles, grants.permissions FROM sets CROSS JOIN LATERAL grants_of_roles(sets.assigned) AS grants
   ORDER BY length(array_to_json(grants.roles)::text) + length(array_to_json(grants.permissions)::text) DESC LIMIT 1`,

@@ -11,8 +11,14 @@ import { recordEvent } from "./events.ts";
 import { removeFactors } from "./mfa-codes.ts";
 import { isAlive } from "./session-end.ts";
 
-/** "admin", as a number. The lock ends with the transaction. */
-const LOCK = statement("lock_administration", "SELECT pg_advisory_xact_lock(418413471086)");
+/**
+ * "admin", as a number. The lock ends with the transaction, and so does the setting: an act looks up few rows, and the planner, which
+ * cannot know that few users administer, would rather look through all of them.
+ */
+const LOCK = statement(
+  "lock_administration",
+  "SELECT pg_advisory_xact_lock(418413471086), set_config('enable_seqscan', 'off', true)",
+);
 
 const FIND_CALLER = statement<Authority>(
   "find_acting_admin",
@@ -30,7 +36,9 @@ const FIND_ADMINISTRATORS = statement<{ permissions: string[]; held: boolean }>(
     SELECT role_parents.role FROM holding JOIN role_parents ON role_parents.parent = holding.role
   )
   SELECT grants.permissions, EXISTS (
-    SELECT FROM holding JOIN user_roles USING (role) JOIN users ON users.id = user_roles.user_id WHERE users.disabled_at IS NULL
+    SELECT FROM holding
+    CROSS JOIN LATERAL (SELECT user_id FROM user_roles WHERE user_roles.role = holding.role OFFSET 0) AS holder
+    CROSS JOIN LATERAL (SELECT FROM users WHERE users.id = holder.user_id AND users.disabled_at IS NULL OFFSET 0) AS enabled
   ) AS held
   FROM grants_of_roles(ARRAY['admin']) AS grants`,
 );

@@ -80,7 +80,7 @@ export type Act = {
   deleteRole(name: string): Promise<void>;
   /** Whether a role is its own ancestor. */
   isCyclic(name: string): Promise<boolean>;
-  /** The longest of what the role, those below it and the users who hold any of them come to. */
+  /** The longest of what the role, those below it and users who hold any of them come to; of very many users some are looked at. */
   largestGrants(role: string): Promise<Authority>;
   /** Whether the user did not have it. */
   assignRole(userId: string, role: string): Promise<boolean>;
