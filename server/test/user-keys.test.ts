@@ -71,6 +71,14 @@ describe("a user's key", () => {
         "ConnectError: [invalid_argument] wrapped_key: does not open; it must be as CreateUserKey returned it, for the same user_id and purpose",
       ]),
     );
+    const { rows } = await server.db.query(
+      `SELECT a.subject_id, a.detail, s.name FROM audit_events AS a JOIN service_accounts AS s ON s.id = a.actor_id
+      WHERE a.type = 'user_data.integrity_failed' ORDER BY a.id`,
+    );
+    expect(rows).toHaveLength(bad.length);
+    const recorded = rows.map(({ subject_id, detail }) => `${subject_id} ${detail.what}`);
+    expect(recorded).toContain(`${OTHER_USER} a wrapped key for notes`);
+    expect(recorded).toContain(`${FOR.userId} a wrapped key for mail`);
   });
 
   test("is never a root of a channel, nor anything else that the server wraps for itself", async () => {

@@ -1,6 +1,7 @@
 import { AuthError } from "../domain/errors.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
-import type { Deps, Kms, WrapContext } from "./ports.ts";
+import type { Client, Deps, Kms, WrapContext } from "./ports.ts";
+import { recordTampered, type TamperedDeps } from "./refuse-tampered.ts";
 
 export type UserKeyDeps = Pick<Deps, "kms" | "randomKey">;
 /** Whose key, and what for. */
@@ -23,15 +24,19 @@ export async function createUserKey(
 
 /**
  * Opens a wrapped key for the user and the purpose that it was made for, and for no other. It comes wrapped anew when its master
- * key is not the newest. @throws AuthError `validation_failed`, `unavailable`.
+ * key is not the newest. One that does not open is recorded: it was altered, or moved to another user or purpose, wherever it is kept.
+ * @throws AuthError `validation_failed`, `unavailable`.
  */
 export async function decryptUserKey(
-  deps: Pick<UserKeyDeps, "kms">,
+  deps: Pick<UserKeyDeps, "kms"> & TamperedDeps,
+  caller: { client: Client; accountId: string },
   { wrappedKey, ...input }: UserKeyFor & { wrappedKey: string },
 ): Promise<{ key: Buffer; rewrappedKey: string | undefined }> {
   const context = wrapContext(input);
   const opened = wrappedKey.length > MAX_WRAPPED_LENGTH ? undefined : await deps.kms.unwrap(wrappedKey, context);
   if (opened === undefined) {
+    const reader = { client: caller.client, actorId: caller.accountId, userId: input.userId };
+    await recordTampered(deps, reader, `a wrapped key for ${input.purpose}`);
     throw new AuthError("validation_failed", {
       message: "wrapped_key: does not open; it must be as CreateUserKey returned it, for the same user_id and purpose",
     });
