@@ -19,6 +19,7 @@ export const ACTIONS = {
       if (result.mfaRequired) {
         call.why = "The password is right, and no session is open yet: the code of the second factor is still to come.";
         showChallenge(result);
+        call.stayAt = byId("verify");
         return;
       }
       // The same user, perhaps, and still another session.

@@ -21,23 +21,26 @@ const FACTOR_ACTIONS = {
   enroll: {
     title: "Make a secret",
     input: () => "{}",
-    async work({ client }) {
+    async work({ client }, call) {
       showSecret(await client.enrollTotp());
+      call.stayAt = byId("enrollment");
     },
   },
   confirm: {
     title: "Turn the second factor on",
     input: () => JSON.stringify({ code: value("confirm-code") }),
-    async work({ client }) {
+    async work({ client }, call) {
       const { recoveryCodes } = await client.confirmTotp(value("confirm-code"));
       showRecoveryCodes(recoveryCodes);
+      call.stayAt = byId("recovery");
     },
   },
   regenerate: {
     title: "New recovery codes",
     input: () => "{}",
-    async work({ client }) {
+    async work({ client }, call) {
       showRecoveryCodes(await client.regenerateRecoveryCodes());
+      call.stayAt = byId("recovery");
     },
   },
   disable: {
@@ -69,6 +72,11 @@ export function startFactor({ perform }) {
       byId(id).focus();
     });
   }
+  byId("enroll-cancel").addEventListener("click", () => {
+    hideSecret();
+    byId("factor-offer").hidden = false;
+    byId("enroll").focus();
+  });
   byId("recovery-done").addEventListener("click", () => {
     byId("recovery").hidden = true;
     byId("recovery-codes").replaceChildren();
@@ -96,6 +104,7 @@ export function showFactor(user, { isAnother }) {
   byId("factor-state").textContent =
     user === undefined ? "Log in to turn it on." : isOn ? "On: a login asks for a code." : "Off: a password is enough.";
   byId("enroll").hidden = user === undefined || isOn;
+  byId("factor-offer").hidden = !byId("enrollment").hidden;
   byId("factor-on").hidden = !isOn;
   byId("prove-more").hidden = user === undefined;
 }
@@ -109,6 +118,7 @@ function showSecret({ secret, qrSvg }) {
   authenticator.keep(secret);
   for (const id of CODE_FIELDS) byId(`${id}-fill`).hidden = false;
   byId("enrollment").hidden = false;
+  byId("factor-offer").hidden = true;
   byId("qr").src = `data:image/svg+xml,${encodeURIComponent(qrSvg)}`;
   byId("secret").textContent = secret.match(/.{4}/g).join(" ");
   byId("confirm-code").value = "";

@@ -129,7 +129,9 @@ function show(call) {
   while (cards.children.length > KEPT_CARDS) cards.lastElementChild.remove();
   byId("stage").scrollTop = 0;
   const isNarrow = matchMedia("(max-width: 63.99rem)").matches;
-  if (isNarrow) card.scrollIntoView({ block: "start" });
+  // What the user has to do next stands beside the controls, not in the card.
+  if (call.stayAt !== undefined) call.stayAt.scrollIntoView({ block: isNarrow ? "start" : "nearest" });
+  else if (isNarrow) card.scrollIntoView({ block: "start" });
   byId("announcer").textContent =
     call.code === "ok"
       ? `${call.title}: done in ${Math.round(call.durationMs)} milliseconds.`

@@ -95,6 +95,17 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the secon
     await page.context().close();
   });
 
+  test("is offered again where the user stops half-way", async () => {
+    const page = await openPlayground(browser, server);
+    await register(page);
+    await pressed(page, "#enroll");
+    await page.click("#enroll-cancel");
+    expect([await page.isVisible("#enrollment"), await page.textContent("#secret")]).toStrictEqual([false, ""]);
+    expect([await page.isVisible("#factor-state"), await focused(page)]).toStrictEqual([true, "enroll"]);
+    expect(await pressed(page, "#enroll")).toBe("enroll ok");
+    await page.context().close();
+  });
+
   test("of one user is not shown to the next", async () => {
     const page = await openPlayground(browser, server);
     await register(page);
@@ -118,13 +129,17 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the secon
     const widths = () => page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     const [wide, inner] = await widths();
     expect(wide).toBe(inner);
-    await page.locator("#factor-title").scrollIntoViewIfNeeded();
+    expect([await onScreen(page, "#qr"), await onScreen(page, "#confirm-code")]).toStrictEqual([true, true]);
+    expect([await page.isVisible("#factor-state"), await page.isVisible("#enroll")]).toStrictEqual([false, false]);
     await shoot(page, `${colorScheme}-${width}-enroll`);
     await page.click("#confirm-code-fill");
     await page.waitForFunction(() => (document.querySelector("#confirm-code") as HTMLInputElement).value.length === 6);
     await pressed(page, "#confirm button[type=submit]");
     expect((await widths())[0]).toBe(inner);
-    await page.locator("#recovery-title").scrollIntoViewIfNeeded();
+    expect([await onScreen(page, "#recovery-title"), await onScreen(page, "#recovery-done")]).toStrictEqual([
+      true,
+      true,
+    ]);
     await shoot(page, `${colorScheme}-${width}-recovery`);
     await page.context().close();
   });
@@ -170,6 +185,13 @@ function scriptLogin(page: Page, who: { username: string; password: string; code
 }
 
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.id);
+
+/** Whether the whole of an element is in the window as it is scrolled now. */
+const onScreen = (page: Page, selector: string) =>
+  page.$eval(selector, (element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  });
 
 /** For a person to look at, where PLAYGROUND_SHOTS names a folder. */
 async function shoot(page: Page, name: string): Promise<void> {
