@@ -1,4 +1,4 @@
-// Builds dist/auth.js, the client as one classic script, and dist/user-data.min.js, an ES module beside it. `node web-client/build.mjs --size` also prints its size.
+// Builds dist/auth.js, the client as one classic script, dist/user-data.min.js, an ES module beside it, and dist/data-json.min.js for the playground. `node web-client/build.mjs --size` also prints its size.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -33,6 +33,11 @@ export function buildUserData() {
   return bundle("src/user-data.ts", "esm");
 }
 
+/** The module with the data of users as JSON, minified, for the playground. */
+export function buildDataJson() {
+  return bundle("src/data-json.ts", "esm");
+}
+
 /** @param {string} entry @param {"iife" | "esm"} format */
 async function bundle(entry, format) {
   const { outputFiles } = await build({
@@ -60,7 +65,11 @@ export function brotliBytes(contents) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await mkdir(here("dist"), { recursive: true });
-  const made = { "auth.js": await buildScript(), "user-data.min.js": await buildUserData() };
+  const made = {
+    "auth.js": await buildScript(),
+    "user-data.min.js": await buildUserData(),
+    "data-json.min.js": await buildDataJson(),
+  };
   for (const [name, contents] of Object.entries(made)) {
     await writeFile(here(`dist/${name}`), contents);
     if (process.argv.includes("--size")) {

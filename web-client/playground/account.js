@@ -1,4 +1,5 @@
 import { ACTIONS } from "./actions.js";
+import { clearFields } from "./data-fields.js";
 import { byId } from "./dom.js";
 import { showFactor } from "./factor.js";
 import { clearSessions } from "./sessions.js";
@@ -12,11 +13,13 @@ export function startAccount({ demo, perform }) {
   }
   byId("no-demo").hidden = demo !== null;
   suggestNewcomer();
+  clearFields();
   for (const [id, action] of Object.entries(ACTIONS)) {
     const control = byId(id);
     const isForm = control.tagName === "FORM";
     control.addEventListener(isForm ? "submit" : "click", async (event) => {
       event.preventDefault();
+      if (action.check?.() === false) return;
       const code = await perform(id, action);
       if (id === "register" && code === "ok") suggestNewcomer();
     });
@@ -25,10 +28,13 @@ export function startAccount({ demo, perform }) {
 
 let shownId;
 
-/** Says who is logged in, or with which code the server ended the session. Nobody sees the sessions of another. */
+/** Says who is logged in, or with which code the server ended the session. Nobody sees the sessions or the data of another. */
 export function showUser(user, endedBy) {
   const isAnother = user?.id !== shownId;
-  if (isAnother) clearSessions();
+  if (isAnother) {
+    clearSessions();
+    clearFields();
+  }
   showFactor(user, { isAnother });
   shownId = user?.id;
   byId("user").textContent = user?.username ?? "nobody";

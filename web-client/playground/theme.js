@@ -7,7 +7,10 @@ export function startTheme() {
   let chosen;
   const isDark = () => (chosen ?? (system.matches ? "dark" : "light")) === "dark";
   const show = () => {
-    document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+    const theme = isDark() ? "dark" : "light";
+    document.documentElement.dataset.theme = theme;
+    byId("theme-now").textContent = theme;
+    button.title = `Switch to the ${isDark() ? "light" : "dark"} theme`;
     button.setAttribute("aria-pressed", String(isDark()));
   };
   button.addEventListener("click", () => {

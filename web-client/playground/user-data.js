@@ -1,37 +1,39 @@
+import { checkFields, dataOf, showData } from "./data-fields.js";
 import { byId } from "./dom.js";
 import { createProfile } from "./user-data.min.js";
 
 const value = (id) => byId(id).value;
 const password = () => value("private-password");
+const showProfile = ({ dataPublic, dataProtected }) => showData({ public: dataPublic, protected: dataProtected });
+const showPrivate = ({ dataPrivate }) => showData({ private: dataPrivate });
 
 /** The user's data in its classes, by the id of the form or button. Data is JSON, so that any message of `userdata.proto` will do. */
 export const USER_DATA_ACTIONS = {
   "save-profile": {
     title: "Save the profile",
+    check: () => checkFields(["public", "protected"]),
     input: () => `{"data_public":${value("data-public")},"data_protected":${value("data-protected")}}`,
     work: async ({ client }) =>
-      createProfile(client).updateProfile({
-        dataPublic: JSON.parse(value("data-public")),
-        dataProtected: JSON.parse(value("data-protected")),
-      }),
+      showProfile(
+        await createProfile(client).updateProfile({ dataPublic: dataOf("public"), dataProtected: dataOf("protected") }),
+      ),
   },
   "read-profile": {
     title: "Read the profile",
     input: () => "{}",
-    work: ({ client }) => createProfile(client).getProfile({}),
+    work: async ({ client }) => showProfile(await createProfile(client).getProfile({})),
   },
   "save-private": {
     title: "Save the private data",
+    check: () => checkFields(["private"]),
     input: () => `{"password":${JSON.stringify(password())},"data_private":${value("data-private")}}`,
-    work: async ({ client }) =>
-      createProfile(client).updatePrivateData({
-        password: password(),
-        dataPrivate: JSON.parse(value("data-private")),
-      }),
+    work: async ({ client }) => {
+      await createProfile(client).updatePrivateData({ password: password(), dataPrivate: dataOf("private") });
+    },
   },
   unlock: {
     title: "Unlock the private data",
     input: () => JSON.stringify({ password: password() }),
-    work: ({ client }) => createProfile(client).unlockPrivateData({ password: password() }),
+    work: async ({ client }) => showPrivate(await createProfile(client).unlockPrivateData({ password: password() })),
   },
 };

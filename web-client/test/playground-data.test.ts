@@ -1,4 +1,6 @@
 import { existsSync } from "node:fs";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { AddressSchema, ProtectedDataSchema } from "@sello/gen/userdata/v1/userdata_pb";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isRequired } from "../../envelope/test/support/requirements.ts";
@@ -40,6 +42,10 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     const password = await page.inputValue("#new-password");
     await perform(page, "register", "#register button");
 
+    expect(await page.isDisabled("#save-profile button[type=submit]")).toBe(true);
+    await perform(page, "read-profile", "#read-profile");
+    expect(JSON.parse(await page.inputValue("#data-public"))).toStrictEqual({ displayName: "", avatarUrl: "" });
+    await page.fill("#data-protected", '{\n  "phone": "+44 20 7946 0958"\n}');
     const saved = await perform(page, "save-profile", "#save-profile button[type=submit]");
     expect(saved).toMatchObject({ code: "ok", clear: expect.stringContaining("+44 20 7946 0958") });
     expect(saved.wire).toContain("__session_enc__");
@@ -49,6 +55,8 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
 
     await page.getByText("Private data").click();
     await page.fill("#private-password", password);
+    await perform(page, "unlock", "#unlock");
+    await page.fill("#data-private", '{"bankAccount":"GB33BUKB20201555555555"}');
     const stored = await perform(page, "save-private", "#save-private button[type=submit]");
     expect(stored.opened).toMatch(/recovery_key[\s\S]*(\w{4}-){13}\w{4}/);
     const unlocked = await perform(page, "unlock", "#unlock");
@@ -58,4 +66,43 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     await page.getByText("invalid_credentials").first().waitFor();
     await page.close();
   });
+
+  test("shows the members of the messages, and sends no text that a message does not take", async () => {
+    const page = await browser.newPage();
+    await page.goto(`${server.url}/playground`);
+    await page.waitForSelector("html[data-ready]");
+    expect(await page.textContent("#data-protected-fields")).toBe(
+      `Members: ${membersOf(ProtectedDataSchema).replace("address", `address { ${membersOf(AddressSchema)} }`)}`,
+    );
+    await page.getByText("Register somebody").click();
+    await perform(page, "register", "#register button");
+    await perform(page, "read-profile", "#read-profile");
+    await page.fill("#data-public", '{"displayName":"Ada"}');
+    await perform(page, "save-profile", "#save-profile button[type=submit]");
+    const cards = await page.locator("#cards > article").count();
+
+    const refused = async (id: string, text: string) => {
+      await page.fill(`#${id}`, text);
+      await page.click("#save-profile button[type=submit]");
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe(id);
+      expect(await page.getAttribute(`#${id}`, "aria-invalid")).toBe("true");
+      return page.textContent(`#${id}-error`);
+    };
+    expect(await refused("data-protected", '{"address":{"city":"London"}}')).toContain('"city"');
+    expect(await refused("data-protected", '{"phone":7}')).toContain("phone");
+    expect(await refused("data-public", '{"displayName":')).toMatch(/^This is no JSON: /);
+    expect(await page.locator("#cards > article").count()).toBe(cards);
+
+    await perform(page, "read-profile", "#read-profile");
+    expect(JSON.parse(await page.inputValue("#data-public"))).toMatchObject({ displayName: "Ada" });
+    expect(await page.textContent("#data-public-error")).toBe("");
+    await page.click("#logout");
+    await page.waitForFunction(() => document.querySelector("#user")?.textContent === "nobody");
+    expect(await page.inputValue("#data-public")).not.toContain("Ada");
+    await page.close();
+  });
 });
+
+function membersOf({ fields }: DescMessage): string {
+  return fields.map(({ jsonName }) => jsonName).join(", ");
+}

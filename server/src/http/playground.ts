@@ -21,6 +21,7 @@ const FILES: readonly [path: string, file: string][] = [
   ["/playground/", "playground/index.html"],
   ["/playground/auth.js", "dist/auth.js"],
   ["/playground/user-data.min.js", "dist/user-data.min.js"],
+  ["/playground/data-json.min.js", "dist/data-json.min.js"],
   ...[
     "account.js",
     "actions.js",
@@ -30,6 +31,7 @@ const FILES: readonly [path: string, file: string][] = [
     "card.js",
     "clocks.js",
     "controls.css",
+    "data-fields.js",
     "dom.js",
     "exchange.js",
     "factor.css",
@@ -64,7 +66,7 @@ const POLICY = [
 ].join("; ");
 
 const NOT_BUILT =
-  "The playground needs web-client/dist/auth.js and user-data.min.js: run `npm run build -w @sello/web-client` and start the server again.\n";
+  "The playground needs web-client/dist/auth.js, user-data.min.js and data-json.min.js: run `npm run build -w @sello/web-client` and start the server again.\n";
 
 /**
  * The pages of the playground by path, read once. Where a file is missing the page is one line that says what to do: a server
