@@ -33,6 +33,9 @@ test("the examples of docs/user-data.md do what it says, one after the other", a
   const { body } = await loginUser(server.url, DEMO_USER.email, DEMO_USER.password);
   const TOKEN = body.access_token;
   expect(await workshop.shell(guide.shell("npx buf curl"), { TOKEN })).toMatch(/"displayName": *"Ada L\."/);
+  expect(await workshop.shell(guide.shell("curl -s"), { TOKEN })).toMatch(
+    /^\{"dataPublic":\{"displayName":"Ada L\.","avatarUrl":"[^"]+"\},"dataProtected":\{"address":/,
+  );
   const secret = await workshop.shell(guide.shell("npm run -s cli -- create-service-account shipping"));
   expect(await workshop.node(["shipping.mjs"], { TOKEN, SELLO_SERVICE_ACCOUNT: secret })).toBe("to London");
 
