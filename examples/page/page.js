@@ -13,11 +13,20 @@ async function show(name, call) {
   form("log").prepend(line);
 }
 
+/** What fits who is there: nobody can order, and somebody can log out. */
+function showUser({ user }) {
+  const isNobody = user === undefined;
+  for (const id of ["login", "log-in-first"]) form(id).hidden = !isNobody;
+  for (const id of ["who", "order"]) form(id).hidden = isNobody;
+  form("user").textContent = user?.username ?? "";
+}
+
 async function start() {
   const addresses = await (await fetch("/addresses.json")).json();
   const { sello: serverUrl, ...backEnds } = addresses;
   // The token goes to these, and to no address that somebody might slip in.
   const client = configAuth({ serverUrl, apiOrigins: Object.values(backEnds) });
+  client.subscribe(showUser);
   await client.restore().catch(() => undefined);
 
   const read = (path) => {
