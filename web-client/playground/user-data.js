@@ -21,7 +21,10 @@ export const USER_DATA_ACTIONS = {
   "read-profile": {
     title: "Read the profile",
     input: () => "{}",
-    work: async ({ client }) => showProfile(await createProfile(client).getProfile({})),
+    async work({ client }, call) {
+      showProfile(await createProfile(client).getProfile({}));
+      call.stayAt = byId("save-profile");
+    },
   },
   "save-private": {
     title: "Save the private data",
@@ -34,6 +37,9 @@ export const USER_DATA_ACTIONS = {
   unlock: {
     title: "Unlock the private data",
     input: () => JSON.stringify({ password: password() }),
-    work: async ({ client }) => showPrivate(await createProfile(client).unlockPrivateData({ password: password() })),
+    async work({ client }, call) {
+      showPrivate(await createProfile(client).unlockPrivateData({ password: password() }));
+      call.stayAt = byId("save-private");
+    },
   },
 };

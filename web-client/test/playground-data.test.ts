@@ -101,6 +101,17 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     expect(await page.inputValue("#data-public")).not.toContain("Ada");
     await page.close();
   });
+
+  test("the theme button says which theme is on, and takes turns", async () => {
+    const page = await browser.newPage({ colorScheme: "dark" });
+    await page.goto(`${server.url}/playground`);
+    const button = async () => [await page.textContent("#theme"), await page.getAttribute("#theme", "aria-pressed")];
+    await page.waitForSelector("html[data-ready]");
+    expect(await button()).toStrictEqual(["Theme: dark", "true"]);
+    await page.click("#theme");
+    expect(await button()).toStrictEqual(["Theme: light", "false"]);
+    await page.close();
+  });
 });
 
 function membersOf({ fields }: DescMessage): string {

@@ -368,8 +368,6 @@ describe.skipIf(!existsSync(chromiumPath) && !isRequired("chromium"))("the playg
     });
     for (const theme of ["light", "dark"]) {
       expect(await page.getAttribute("html", "data-theme")).toBe(theme);
-      expect(await page.textContent("#theme")).toBe(`Theme: ${theme}`);
-      expect(await page.getAttribute("#theme", "aria-pressed")).toBe(String(theme === "dark"));
       expect(await faintTexts(page)).toStrictEqual([]);
       await page.click("#theme");
     }

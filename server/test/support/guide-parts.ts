@@ -2,7 +2,7 @@
 export const NOT_RUN: Record<string, string> = {
   "npm ci": "starts a server for good: startApp stands for it",
   "npm run build": "the suite runs after the build, and the workshop has the packages by the same links",
-  "npm install": "asks a registry: the workshop has what it installs, a test compares the names",
+  "npm install": "asks a registry: the workshop has what it installs, guide-installs.test.ts compares the names",
   grpcurl: "no Debian package has it; buf curl makes the same call",
 };
 
