@@ -47,7 +47,7 @@ function splitName([first, second, ...rest]: string[]): { name: string | undefin
 }
 
 function suggest(name: string): string {
-  const alike = Object.keys(COMMANDS).filter((command) => command.split(" ")[0] === name);
+  const alike = [...COMMANDS.keys()].filter((command) => command.split(" ")[0] === name);
   if (alike.length > 0) return `There are: ${alike.join(", ")}.`;
   return "npm run cli -- --help lists them.";
 }
