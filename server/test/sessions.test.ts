@@ -57,7 +57,8 @@ describe("the list of sessions", () => {
 
   test("takes the furthest page token that can be made", async () => {
     const { access_token } = await registerUser(server.url);
-    const pageToken = "999999999999999.00000000-0000-0000-0000-000000000000";
+    const position = "999999999999999.00000000-0000-0000-0000-000000000000";
+    const pageToken = Buffer.from(position).toString("base64url");
     const page = await listSessions(server.url, access_token, { pageToken });
     expect(page.sessions).toHaveLength(1);
   });

@@ -5,8 +5,9 @@ const MAX_PAGE = 100;
 
 /** How many items a page has. @throws AuthError `validation_failed`. */
 export function pageLimit(pageSize: number): number {
-  if (pageSize < 0 || pageSize > MAX_PAGE)
+  if (!Number.isInteger(pageSize) || pageSize < 0 || pageSize > MAX_PAGE) {
     refuseProblems([{ field: "page_size", problem: `must be 1 to ${MAX_PAGE}` }]);
+  }
   return pageSize === 0 ? DEFAULT_PAGE : pageSize;
 }
 

@@ -1,10 +1,11 @@
 import { AuthError } from "../domain/errors.ts";
+import { parseUuid } from "../domain/uuid.ts";
 import { refuseProblems } from "../domain/validation.ts";
+import { pageLimit, readPageToken, splitPage, writePageToken } from "./pages.ts";
 import type { Bearer, Client, Deps, SessionRecord } from "./ports.ts";
 
-const DEFAULT_PAGE = 50;
-const MAX_PAGE = 100;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** When a session was opened, in milliseconds, and its id. */
+const POSITION = /^(\d{1,15})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 export type SessionPage = { sessions: SessionRecord[]; nextPageToken: string };
 
@@ -14,22 +15,22 @@ export async function listSessions(
   bearer: Bearer,
   page: { pageSize: number; pageToken: string },
 ): Promise<SessionPage> {
-  const limit = page.pageSize === 0 ? DEFAULT_PAGE : page.pageSize;
-  if (limit < 1 || limit > MAX_PAGE) refuseProblems([{ field: "page_size", problem: `must be 1 to ${MAX_PAGE}` }]);
-  const after = page.pageToken === "" ? undefined : parsePageToken(page.pageToken);
+  const limit = pageLimit(page.pageSize);
+  const [millis, id] = readPageToken(page.pageToken, POSITION) ?? [];
+  const after = millis === undefined || id === undefined ? undefined : { createdAt: new Date(Number(millis)), id };
   const rows = await deps.sessions.list({ userId: bearer.user.id, now: deps.clock.now(), limit: limit + 1, after });
-  const sessions = rows.slice(0, limit);
-  const last = rows.length > limit ? sessions.at(-1) : undefined;
-  return { sessions, nextPageToken: last === undefined ? "" : `${last.createdAt.getTime()}.${last.id}` };
+  const { items, last } = splitPage(rows, limit);
+  return { sessions: items, nextPageToken: last ? writePageToken([String(last.createdAt.getTime()), last.id]) : "" };
 }
 
 /** Ends one of the caller's sessions. @throws AuthError `not_found`. */
 export async function revokeSession(
   deps: Pick<Deps, "sessions" | "clock">,
   caller: { client: Client; bearer: Bearer },
-  sessionId: string,
+  id: string,
 ): Promise<void> {
-  if (!UUID.test(sessionId)) refuseProblems([{ field: "session_id", problem: "must be the id of a session" }]);
+  const sessionId = parseUuid(id);
+  if (sessionId === undefined) return refuseProblems([{ field: "session_id", problem: "must be the id of a session" }]);
   const { client, bearer } = caller;
   const found = await deps.sessions.revoke({
     userId: bearer.user.id,
@@ -39,13 +40,4 @@ export async function revokeSession(
     now: deps.clock.now(),
   });
   if (!found) throw new AuthError("not_found", { message: "You have no such session." });
-}
-
-function parsePageToken(token: string): { createdAt: Date; id: string } {
-  const [millis = "", id = ""] = token.split(".", 2);
-  const createdAt = new Date(Number(millis));
-  if (!/^\d{1,15}$/.test(millis) || !UUID.test(id) || Number.isNaN(createdAt.getTime())) {
-    refuseProblems([{ field: "page_token", problem: "must be the next_page_token of an answer" }]);
-  }
-  return { createdAt, id };
 }

@@ -1,12 +1,11 @@
 import { AuthError } from "../domain/errors.ts";
 import { parseIdentifier } from "../domain/identifier.ts";
+import { parseUuid } from "../domain/uuid.ts";
 import { orNoUser, readUserId, requireCoveredUser } from "./administration.ts";
 import type { Bearer, Client, Deps } from "./ports.ts";
 import type { Origin } from "./unlock-ports.ts";
 
 export type UnlockUserDeps = Pick<Deps, "unlocks" | "clock">;
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Lets a user try again at once, be there a lock or none. @throws AuthError `validation_failed`, `not_found`. */
 export async function unlockUser(
@@ -14,9 +13,9 @@ export async function unlockUser(
   by: { actorId: string | undefined; client: Origin },
   userId: string,
 ): Promise<void> {
-  if (!UUID.test(userId)) throw new AuthError("validation_failed", { message: "user_id: must be a UUID" });
-  const found = await deps.unlocks.unlock({ userId, ...by, now: deps.clock.now() });
-  if (!found) throw new AuthError("not_found", { message: "There is no such user." });
+  const id = readUserId(userId);
+  const found = await deps.unlocks.unlock({ userId: id, ...by, now: deps.clock.now() });
+  orNoUser(found ? id : undefined);
 }
 
 /** The same for a bearer. @throws AuthError `validation_failed`, `not_found`, `forbidden` for a user who may do more than the caller. */
@@ -31,7 +30,8 @@ export async function unlockUserAs(
 
 /** The id of the user of that email, username or id. @throws AuthError `not_found`. */
 export async function findUserId(deps: Pick<UnlockUserDeps, "unlocks">, name: string): Promise<string> {
-  if (UUID.test(name)) return name;
+  const id = parseUuid(name);
+  if (id !== undefined) return id;
   const identifier = parseIdentifier(name);
   const userId = identifier && (await deps.unlocks.findUser(identifier));
   if (userId === undefined) throw new AuthError("not_found", { message: `There is no user ${name}.` });

@@ -1,4 +1,5 @@
 import { AuthError } from "../domain/errors.ts";
+import { parseUuid } from "../domain/uuid.ts";
 import { type Problems, refuseProblems } from "../domain/validation.ts";
 import type { Client, Deps, Kms, WrapContext } from "./ports.ts";
 import { recordTampered, type TamperedDeps } from "./refuse-tampered.ts";
@@ -7,7 +8,6 @@ export type UserKeyDeps = Pick<Deps, "kms" | "randomKey">;
 /** Whose key, and what for. */
 export type UserKeyFor = { userId: string; purpose: string };
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const PURPOSE = /^[a-z0-9._-]{1,64}$/;
 const PURPOSE_RULE = "must be 1 to 64 of a to z, digits, `.`, `_` and `-`";
 const MAX_WRAPPED_LENGTH = 1024;
@@ -58,8 +58,9 @@ async function wrapIfThere(kms: Kms, secret: Buffer, context: WrapContext): Prom
 /** No purpose of the server's own has this prefix: what it wraps for itself opens for nobody else. */
 function wrapContext({ userId, purpose }: UserKeyFor): WrapContext {
   const problems: Problems = [];
-  if (!UUID.test(userId)) problems.push({ field: "user_id", problem: "must be a UUID" });
+  const subject = parseUuid(userId);
+  if (subject === undefined) problems.push({ field: "user_id", problem: "must be a UUID" });
   if (!PURPOSE.test(purpose)) problems.push({ field: "purpose", problem: PURPOSE_RULE });
   refuseProblems(problems);
-  return { purpose: `user-key:${purpose}`, subject: userId.toLowerCase() };
+  return { purpose: `user-key:${purpose}`, subject: subject as string };
 }
