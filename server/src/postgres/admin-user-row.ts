@@ -1,6 +1,6 @@
 import type { AdminUser } from "../service/administration-ports.ts";
 import { accountSubject } from "./lockouts.ts";
-import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
+import { ASSIGNED_ROLES, toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
 
 export type AdminUserRow = UserRow & {
   assigned_roles: string[];
@@ -20,7 +20,7 @@ export function isLocked(now: string): string {
 /** The columns of an `AdminUserRow`, where `users` and `grants` are in scope. */
 export function adminUserColumns(now: string): string {
   return `${USER_COLUMNS}, users.disabled_at, users.email_verified, users.version,
-    ARRAY(SELECT role FROM user_roles WHERE user_roles.user_id = users.id ORDER BY role) AS assigned_roles,
+    ${ASSIGNED_ROLES} AS assigned_roles,
     (SELECT locked_until FROM login_lockouts WHERE subject = ${accountSubject("users.id")} AND locked_until > ${now}) AS locked_until`;
 }
 

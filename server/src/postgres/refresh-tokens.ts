@@ -2,14 +2,14 @@ import type { Sessions } from "../service/ports.ts";
 import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import { AUTHENTICATED_AT, SESSION_END } from "./session-end.ts";
-import { toUser, USER_COLUMNS, type UserRow } from "./user-row.ts";
+import { HOLDER_COLUMNS, type HolderRow, toHolder } from "./user-row.ts";
 
 /**
  * The rotation. The UPDATE takes the row lock, so of many that present one token one finds it unused; the INSERT can only
  * follow it, and moves the session's end by a trigger. A logout that commits meanwhile is seen by every later use: liveness is
  * the session's, never the token's.
  */
-const ROTATE = statement<UserRow & { session_id: string; authenticated_at: Date; refresh_expires_at: Date }>(
+const ROTATE = statement<HolderRow & { session_id: string; authenticated_at: Date; refresh_expires_at: Date }>(
   "rotate_refresh_token",
   `WITH used AS (
     UPDATE refresh_tokens AS t SET used_at = $5, successor_hash = $2, successor_sealed = $3
@@ -25,11 +25,11 @@ const ROTATE = statement<UserRow & { session_id: string; authenticated_at: Date;
   ), touched AS (
     UPDATE sessions SET last_used_at = $5 FROM used WHERE sessions.id = used.session_id
   )
-  SELECT used.session_id, used.authenticated_at, used.refresh_expires_at, ${USER_COLUMNS}
-  FROM used JOIN users ON users.id = used.user_id CROSS JOIN LATERAL effective_grants(users.id) AS grants`,
+  SELECT used.session_id, used.authenticated_at, used.refresh_expires_at, ${HOLDER_COLUMNS}
+  FROM used JOIN users ON users.id = used.user_id`,
 );
 
-type RefreshRow = UserRow & {
+type RefreshRow = HolderRow & {
   session_id: string;
   authenticated_at: Date;
   used_at: Date | null;
@@ -47,11 +47,10 @@ const FIND = statement<RefreshRow>(
   `SELECT t.session_id, ${AUTHENTICATED_AT} AS authenticated_at, t.used_at, t.expires_at, t.successor_sealed,
     s.used_at IS NOT NULL AS successor_used, s.expires_at AS successor_expires_at,
     sessions.revoked_at AS session_revoked_at, ${SESSION_END} AS session_expires_at,
-    users.disabled_at IS NOT NULL AS disabled, ${USER_COLUMNS}
+    users.disabled_at IS NOT NULL AS disabled, ${HOLDER_COLUMNS}
   FROM refresh_tokens AS t
   JOIN sessions ON sessions.id = t.session_id
   JOIN users ON users.id = sessions.user_id
-  CROSS JOIN LATERAL effective_grants(users.id) AS grants
   LEFT JOIN refresh_tokens AS s ON s.token_hash = t.successor_hash
   WHERE t.token_hash = $1`,
 );
@@ -83,9 +82,9 @@ export function createRefreshTokenStore(db: Database): Pick<Sessions, "rotate" |
       const row = await runOne(db, ROTATE, [hash, successorHash, successorSealed, successorLifeS, now]);
       if (row === undefined) return undefined;
       return {
+        ...toHolder(row),
         sessionId: row.session_id,
         authenticatedAt: row.authenticated_at,
-        user: toUser(row),
         refreshExpiresAt: row.refresh_expires_at,
       };
     },
@@ -94,9 +93,9 @@ export function createRefreshTokenStore(db: Database): Pick<Sessions, "rotate" |
       const row = await runOne(db, FIND, [hash]);
       if (row === undefined) return undefined;
       return {
+        ...toHolder(row),
         sessionId: row.session_id,
         authenticatedAt: row.authenticated_at,
-        user: toUser(row),
         usedAt: row.used_at,
         expiresAt: row.expires_at,
         successorSealed: row.successor_sealed,

@@ -5,7 +5,7 @@ import { type Database, run, runOne, statement } from "./database.ts";
 import { clientValues, recordEvent } from "./events.ts";
 import { forgiveFailures } from "./lockouts.ts";
 import { AUTHENTICATED_AT, isAlive, SESSION_END } from "./session-end.ts";
-import { ACCOUNT_COLUMNS, type AccountRow, toAccount } from "./user-row.ts";
+import { HOLDER_COLUMNS, type HolderRow, toHolder } from "./user-row.ts";
 
 /** FOR SHARE: a change of password waits for this login and then ends its session, or goes first and refuses it. */
 const OPEN = statement<{ id: string }>(
@@ -42,19 +42,12 @@ const OPEN = statement<{ id: string }>(
   SELECT id FROM opened`,
 );
 
-type BearerRow = AccountRow & {
-  authenticated_at: Date;
-  session_ends_at: Date;
-  assigned_roles: string[];
-  grants_key: Buffer;
-};
+type BearerRow = HolderRow & { authenticated_at: Date; session_ends_at: Date };
 
 /** What the roles come to is not computed for each call: the key says which answer of before still holds. */
 const FIND_BEARER = statement<BearerRow>(
   "find_bearer",
-  `SELECT ${ACCOUNT_COLUMNS}, ${AUTHENTICATED_AT} AS authenticated_at, ${SESSION_END} AS session_ends_at,
-    ARRAY(SELECT role FROM user_roles WHERE user_roles.user_id = users.id ORDER BY role) AS assigned_roles,
-    (SELECT key FROM grants_key) AS grants_key
+  `SELECT ${HOLDER_COLUMNS}, ${AUTHENTICATED_AT} AS authenticated_at, ${SESSION_END} AS session_ends_at
   FROM sessions
   JOIN users ON users.id = sessions.user_id
   WHERE sessions.id = $1 AND sessions.user_id = $2 AND ${isAlive("$4::timestamptz")} AND users.disabled_at IS NULL
@@ -152,12 +145,7 @@ export function createSessions(
     async findBearer(claims, now) {
       const row = await runOne(db, FIND_BEARER, [claims.sessionId, claims.userId, claims.jti, now]);
       if (row === undefined) return undefined;
-      return {
-        user: toAccount(row),
-        assigned: { names: row.assigned_roles, key: row.grants_key },
-        authenticatedAt: row.authenticated_at,
-        sessionEndsAt: row.session_ends_at,
-      };
+      return { ...toHolder(row), authenticatedAt: row.authenticated_at, sessionEndsAt: row.session_ends_at };
     },
 
     async list({ userId, now, limit, after }): Promise<SessionRecord[]> {

@@ -1,5 +1,6 @@
 import { AuthError } from "../domain/errors.ts";
 import type { User } from "../domain/user.ts";
+import { userOf } from "./grants.ts";
 import type { Bearer, Deps } from "./ports.ts";
 import type { AccessClaims } from "./token-ports.ts";
 
@@ -15,7 +16,7 @@ export async function authenticate(deps: AuthenticateDeps, token: string): Promi
   const found = await deps.sessions.findBearer(claims, deps.clock.now());
   if (found === undefined) throw new AuthError("token_revoked");
   const { authenticatedAt, sessionEndsAt } = found;
-  const user = { ...found.user, ...(await deps.grants(found.assigned)) };
+  const user = await userOf(deps, found);
   if (!isTrue(claims, user)) throw new AuthError("token_expired", { message: CHANGED });
   // Who remembers the answer must not remember it for longer than the session lives.
   const expiresAt = new Date(Math.min(sessionEndsAt.getTime(), claims.expiresAt.getTime()));

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import type { User } from "../domain/user.ts";
 
 /** What roles come to: those above them included, both sorted. */
 export type Grants = { roles: string[]; permissions: string[] };
@@ -8,6 +9,14 @@ export type Grants = { roles: string[]; permissions: string[] };
  * each change of any role.
  */
 export type AssignedRoles = { names: string[]; key: Buffer };
+
+/** A user, and what it holds instead of what that comes to. */
+export type Holder = { account: Omit<User, "roles" | "permissions">; assigned: AssignedRoles };
+
+/** The whole user. @throws AuthError `unavailable` */
+export async function userOf(deps: { grants: GrantsOf }, { account, assigned }: Holder): Promise<User> {
+  return { ...account, ...(await deps.grants(assigned)) };
+}
 
 /** What they come to, in that moment or in a later one. @throws AuthError `unavailable` */
 export type GrantsOf = (assigned: AssignedRoles) => Promise<Grants>;

@@ -6,7 +6,7 @@ import type { User } from "../domain/user.ts";
 import type { Administration } from "./administration-ports.ts";
 import type { AuditTrail } from "./audit-ports.ts";
 import type { ServiceAccounts, ServiceSecrets } from "./backend-ports.ts";
-import type { AssignedRoles, GrantsOf } from "./grants.ts";
+import type { GrantsOf, Holder } from "./grants.ts";
 import type { Kms } from "./kms-ports.ts";
 import type { MfaDecoy, MfaFactors, MfaLogins, MfaSecrets, Totp } from "./mfa-ports.ts";
 import type { AccessClaims, AccessTokens, RefreshTokens } from "./token-ports.ts";
@@ -150,15 +150,15 @@ export type Accounts = {
   }): Promise<number>;
 };
 
-export type Rotation = { sessionId: string; authenticatedAt: Date; user: User; refreshExpiresAt: Date };
+export type Rotation = Holder & { sessionId: string; authenticatedAt: Date; refreshExpiresAt: Date };
 
-export type StoredRefresh = RefreshState & {
-  sessionId: string;
-  authenticatedAt: Date;
-  user: User;
-  successorSealed: Buffer | null;
-  successorExpiresAt: Date | null;
-};
+export type StoredRefresh = RefreshState &
+  Holder & {
+    sessionId: string;
+    authenticatedAt: Date;
+    successorSealed: Buffer | null;
+    successorExpiresAt: Date | null;
+  };
 
 export type SessionRecord = {
   id: string;
@@ -207,15 +207,7 @@ export type Sessions = {
   findBearer(
     claims: AccessClaims,
     now: Date,
-  ): Promise<
-    | {
-        user: Omit<User, "roles" | "permissions">;
-        assigned: AssignedRoles;
-        authenticatedAt: Date;
-        sessionEndsAt: Date;
-      }
-    | undefined
-  >;
+  ): Promise<(Holder & { authenticatedAt: Date; sessionEndsAt: Date }) | undefined>;
   list(page: {
     userId: string;
     now: Date;

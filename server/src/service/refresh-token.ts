@@ -2,10 +2,11 @@ import { AuthError } from "../domain/errors.ts";
 import { decideRefresh } from "../domain/refresh.ts";
 import { refreshLifeS } from "../domain/session.ts";
 import { issueTokens, type Tokens } from "./grant.ts";
+import { userOf } from "./grants.ts";
 import type { Client, Deps } from "./ports.ts";
 import type { RefreshSecret } from "./token-ports.ts";
 
-export type RefreshDeps = Pick<Deps, "sessions" | "accessTokens" | "refreshTokens" | "clock" | "settings">;
+export type RefreshDeps = Pick<Deps, "sessions" | "accessTokens" | "refreshTokens" | "grants" | "clock" | "settings">;
 
 export async function refreshToken(deps: RefreshDeps, client: Client, token: string): Promise<Tokens> {
   const old = deps.refreshTokens.parse(token);
@@ -21,7 +22,7 @@ export async function refreshToken(deps: RefreshDeps, client: Client, token: str
     now,
   });
   if (rotated === undefined) return answerUnrotated(deps, client, { old, now });
-  return issueTokens(deps, { ...rotated, refreshToken: successor.token, now });
+  return issueTokens(deps, { ...rotated, user: await userOf(deps, rotated), refreshToken: successor.token, now });
 }
 
 /** A lost answer or a second tab gets the same successor again; a replay ends the session. */
@@ -38,7 +39,7 @@ async function answerUnrotated(
     throw new AuthError(decision === "retry" ? "refresh_invalid" : decision);
   }
   return issueTokens(deps, {
-    user: stored.user,
+    user: await userOf(deps, stored),
     sessionId: stored.sessionId,
     authenticatedAt: stored.authenticatedAt,
     refreshToken: deps.refreshTokens.openSuccessor(old, stored.successorSealed),
